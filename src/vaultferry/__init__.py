@@ -1,0 +1,1 @@
+"""Ferries credentials from vaults into Kubernetes Secrets."""

@@ -1,0 +1,1 @@
+"""What Vaultferry decides: pure and synchronous, no I/O, clock, log or environment."""

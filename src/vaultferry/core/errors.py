@@ -1,0 +1,130 @@
+"""Every expected failure: its reason, whether to retry, and words without values.
+
+Failure                     the class name is the reason in conditions and events
+├── WillRetry               tried again with back-off; condition Reconciling
+│   ├── ApiUnavailable
+│   ├── ApiForbidden
+│   ├── QuotaExceeded
+│   └── NamespaceTerminating
+└── NeedsPerson             tried again when something we watch changes; Stalled
+    ├── InvalidSpec
+    ├── TokenMalformed
+    ├── TokenNotOpened
+    ├── UnknownKeyId
+    ├── FieldMissing
+    ├── FieldUnknown
+    ├── ValueInvalid
+    ├── KeyInvalid
+    ├── TooLarge
+    ├── MetadataNotAllowed
+    ├── Conflict
+    ├── TypeDiffers
+    ├── SecretImmutable
+    └── ApiRejected
+
+RootKeyInvalid              a start-up error, never a condition
+
+A message names objects, fields and lengths. It never holds a value, nor the text of
+a library's exception, which may quote one.
+"""
+
+from typing import ClassVar
+
+
+class Failure(Exception):
+    """A failure that a VaultSecret can report."""
+
+    retry: ClassVar[bool]
+
+    @property
+    def reason(self) -> str:
+        """The reason in conditions, events and metrics."""
+        return type(self).__name__
+
+
+class WillRetry(Failure):
+    """Passes by itself: tried again with back-off."""
+
+    retry = True
+
+
+class NeedsPerson(Failure):
+    """Stays until somebody changes something."""
+
+    retry = False
+
+
+class ApiUnavailable(WillRetry):
+    """The Kubernetes API did not answer, or answered 429 or 5xx."""
+
+
+class ApiForbidden(WillRetry):
+    """The operator lacks a right at the Kubernetes API."""
+
+
+class QuotaExceeded(WillRetry):
+    """A ResourceQuota of the namespace leaves no room for the Secret."""
+
+
+class NamespaceTerminating(WillRetry):
+    """The namespace is being deleted: final, no status is written any more."""
+
+
+class InvalidSpec(NeedsPerson):
+    """The stored spec is not one that this version understands."""
+
+
+class TokenMalformed(NeedsPerson):
+    """A sealed value is no canonical token of a format, suite and scope we know."""
+
+
+class TokenNotOpened(NeedsPerson):
+    """A token was sealed for another place, or was altered."""
+
+
+class UnknownKeyId(NeedsPerson):
+    """A token names a root key that the operator does not have."""
+
+
+class FieldMissing(NeedsPerson):
+    """A required field of the credential is absent."""
+
+
+class FieldUnknown(NeedsPerson):
+    """The credential has a field that its type does not know."""
+
+
+class ValueInvalid(NeedsPerson):
+    """An opened value breaks a hard rule of its field, such as not being empty."""
+
+
+class KeyInvalid(NeedsPerson):
+    """A key is not legal in a Secret."""
+
+
+class TooLarge(NeedsPerson):
+    """The rendered data is over the limit of a Secret."""
+
+
+class MetadataNotAllowed(NeedsPerson):
+    """A label or annotation of spec.target is not on the operator's allow-list."""
+
+
+class Conflict(NeedsPerson):
+    """The target Secret exists and belongs to somebody else."""
+
+
+class TypeDiffers(NeedsPerson):
+    """The Secret that was kept has another type than the one wanted."""
+
+
+class SecretImmutable(NeedsPerson):
+    """The target Secret is marked immutable and cannot be updated."""
+
+
+class ApiRejected(NeedsPerson):
+    """The Kubernetes API refused the Secret as invalid."""
+
+
+class RootKeyInvalid(Exception):
+    """A root key is missing, malformed or guessable."""

@@ -23,6 +23,7 @@ Failure                     the class name is the reason in conditions and event
     └── ApiRejected
 
 RootKeyInvalid              a start-up error, never a condition
+PublicKeyInvalid            an error of the command line, never a condition
 
 A message names objects, fields and lengths. It never holds a value, nor the text of
 a library's exception, which may quote one.
@@ -35,6 +36,10 @@ class Failure(Exception):
     """A failure that a VaultSecret can report."""
 
     retry: ClassVar[bool]
+    """Whether it passes by itself."""
+
+    of_source: ClassVar[bool] = False
+    """Whether the values could not be had, rather than not be written."""
 
     @property
     def reason(self) -> str:
@@ -77,25 +82,37 @@ class InvalidSpec(NeedsPerson):
 class TokenMalformed(NeedsPerson):
     """A sealed value is no canonical token of a format, suite and scope we know."""
 
+    of_source = True
+
 
 class TokenNotOpened(NeedsPerson):
     """A token was sealed for another place, or was altered."""
+
+    of_source = True
 
 
 class UnknownKeyId(NeedsPerson):
     """A token names a root key that the operator does not have."""
 
+    of_source = True
+
 
 class FieldMissing(NeedsPerson):
     """A required field of the credential is absent."""
+
+    of_source = True
 
 
 class FieldUnknown(NeedsPerson):
     """The credential has a field that its type does not know."""
 
+    of_source = True
+
 
 class ValueInvalid(NeedsPerson):
     """An opened value breaks a hard rule of its field, such as not being empty."""
+
+    of_source = True
 
 
 class KeyInvalid(NeedsPerson):
@@ -128,3 +145,7 @@ class ApiRejected(NeedsPerson):
 
 class RootKeyInvalid(Exception):
     """A root key is missing, malformed or guessable."""
+
+
+class PublicKeyInvalid(Exception):
+    """A public key for sealing is malformed or of a suite we do not know."""

@@ -1,0 +1,265 @@
+"""Every call to the Kubernetes API.
+
+Answers about Secrets are asked for as metadata only, except by `get_secret`: values
+travel to the API server, and back only where they must be compared.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+
+from vaultferry.core.errors import (
+    ApiForbidden,
+    ApiRejected,
+    ApiUnavailable,
+    Failure,
+    NamespaceTerminating,
+    QuotaExceeded,
+)
+from vaultferry.core.model import GROUP, VERSION
+from vaultferry.core.vaultsecret import PLURAL
+
+Body = Mapping[str, Any]
+Observer = Callable[[str, str], None]
+
+_JSON = "application/json"
+_META = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_META_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_NOT_HELM = "type!=helm.sh/release.v1"
+
+_CALL_TIMEOUT = aiohttp.ClientTimeout(total=15)
+_PAGE = 500
+
+
+class Absent(Exception):
+    """The object does not exist."""
+
+
+class Stale(Exception):
+    """The object exists already, or is not the version that was seen."""
+
+
+class Expired(Exception):
+    """The place in a list or watch is no longer known: list again."""
+
+
+class Cluster:
+    """A connection to one API server.
+
+    Every method raises `Failure` where the call fails in a way that a resource can
+    report, without a word of the server's own message: that may quote a value.
+    """
+
+    def __init__(self, configuration: Configuration, observe: Observer) -> None:
+        # kubernetes.aio says it is typed, but most of it is not.
+        self._api: Any = ApiClient(configuration)
+        self._observe = observe
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def get_vaultsecret(self, namespace: str, name: str) -> Body:
+        """Return a VaultSecret, read from the API server now."""
+        return await self._call("GET", _vaultsecret(namespace, name))
+
+    async def patch_status(self, namespace: str, name: str, patch: Body) -> Body:
+        """Merge-patch the status of a VaultSecret; return its metadata."""
+        path = _vaultsecret(namespace, name) + "/status"
+        return await self._call("PATCH", path, patch, accept=_META)
+
+    async def get_secret(self, namespace: str, name: str) -> Body:
+        """Return a Secret with its data."""
+        return await self._call("GET", _secret(namespace, name))
+
+    async def create_secret(self, namespace: str, manifest: Body) -> Body:
+        """Create a Secret; return its metadata."""
+        return await self._call("POST", _secrets(namespace), manifest, accept=_META)
+
+    async def patch_secret(
+        self, namespace: str, name: str, operations: list[dict[str, Any]]
+    ) -> Body:
+        """JSON-patch a Secret; return its metadata."""
+        path = _secret(namespace, name)
+        return await self._call("PATCH", path, operations, accept=_META)
+
+    async def create_event(self, namespace: str, manifest: Body) -> None:
+        """Post an event."""
+        path = f"/apis/events.k8s.io/v1/namespaces/{quote(namespace)}/events"
+        await self._call("POST", path, manifest)
+
+    async def list_secrets(self) -> AsyncIterator[tuple[list[Body], str]]:
+        """Yield the metadata of all Secrets by pages, each with its resourceVersion.
+
+        Raises:
+            Expired: the list took too long to go on with.
+        """
+        query = {"limit": str(_PAGE), "fieldSelector": _NOT_HELM}
+        while True:
+            page = await self._call("GET", _all_secrets(query), accept=_META_LIST)
+            metadata = page["metadata"]
+            yield page.get("items") or [], metadata["resourceVersion"]
+            if not metadata.get("continue"):
+                return
+            query["continue"] = metadata["continue"]
+
+    async def watch_secrets(
+        self, resource_version: str, seconds: int
+    ) -> AsyncIterator[tuple[str, Body]]:
+        """Yield (type, metadata) of changes of Secrets, bookmarks included.
+
+        Ends when the server ends the watch, after that many seconds at the latest.
+
+        Raises:
+            Expired: the resourceVersion is too old.
+        """
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "fieldSelector": _NOT_HELM,
+            "timeoutSeconds": str(seconds),
+        }
+        # The server sends a bookmark about once a minute: longer silence is a fault.
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=150)
+        response = await self._send("GET", _all_secrets(query), None, _META, limits)
+        try:
+            async for line in response.content:
+                yield _event(line)
+        except (aiohttp.ClientError, TimeoutError):
+            raise _unavailable() from None
+        finally:
+            response.close()
+
+    async def _call(
+        self, verb: str, path: str, body: object = None, accept: str = _JSON
+    ) -> Body:
+        response = await self._send(verb, path, body, accept, _CALL_TIMEOUT)
+        try:
+            return cast("Body", json.loads(await response.read()))
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            raise _unavailable() from None
+
+    async def _send(
+        self,
+        verb: str,
+        path: str,
+        body: object,
+        accept: str,
+        limits: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        """Send a request; return the answer, its body unread, or raise its failure."""
+        configuration = self._api.configuration
+        auth = await configuration.auth_settings()
+        headers = {a["key"]: a["value"] for a in auth.values()}
+        headers |= {"Accept": accept, "Content-Type": _content_type(verb, body)}
+        try:
+            answer = await self._api.rest_client.request(
+                verb,
+                configuration.host + path,
+                headers=headers,
+                body=body,
+                _request_timeout=limits,
+            )
+            response = cast("aiohttp.ClientResponse", answer.response)
+            self._observe(verb, str(response.status))
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                raise _refused(response.status, await response.read())
+        except (aiohttp.ClientError, TimeoutError):
+            self._observe(verb, "none")
+            raise _unavailable() from None
+        return response
+
+
+def _content_type(verb: str, body: object) -> str:
+    if verb != "PATCH":
+        return _JSON
+    kind = "json-patch" if isinstance(body, list) else "merge-patch"
+    return f"application/{kind}+json"
+
+
+def _event(line: bytes) -> tuple[str, Body]:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        raise _unavailable() from None
+    if event["type"] == "ERROR":
+        raise _refused(event["object"].get("code", 500), b"{}")
+    return event["type"], event["object"]
+
+
+def _refused(status: int, text: bytes) -> Exception:
+    """Return what an error answer means; its words are looked at, never repeated."""
+    if plain := _PLAIN.get(status):
+        return plain()
+    if status == HTTPStatus.FORBIDDEN:
+        return _forbidden(_json(text))
+    if status in _INVALID:
+        return ApiRejected(
+            f"the API server refused the Secret (HTTP {status}): check the type, "
+            "labels and annotations of spec.target, and admission policies"
+        )
+    if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _unavailable(status)
+    return ApiForbidden(f"the API server does not accept the operator (HTTP {status})")
+
+
+_PLAIN: Mapping[int, type[Exception]] = {
+    HTTPStatus.NOT_FOUND: Absent,
+    HTTPStatus.CONFLICT: Stale,
+    HTTPStatus.GONE: Expired,
+}
+_INVALID = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
+_BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+def _forbidden(answer: Body) -> Failure:
+    causes = (answer.get("details") or {}).get("causes") or []
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+        return NamespaceTerminating("the namespace is being deleted")
+    if "exceeded quota" in str(answer.get("message", "")):
+        return QuotaExceeded("a ResourceQuota leaves no room for the Secret")
+    return ApiForbidden("the operator lacks a right at the API server (HTTP 403)")
+
+
+def _unavailable(status: int | None = None) -> ApiUnavailable:
+    how = f"answered HTTP {status}" if status else "did not answer"
+    return ApiUnavailable(f"the API server {how}")
+
+
+def _json(text: bytes) -> Body:
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _vaultsecret(namespace: str, name: str) -> str:
+    """Return the path of a VaultSecret; a reference always has a namespace."""
+    return (
+        f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace)}/{PLURAL}/{quote(name)}"
+    )
+
+
+def _secrets(namespace: str) -> str:
+    return f"/api/v1/namespaces/{quote(namespace)}/secrets"
+
+
+def _secret(namespace: str, name: str) -> str:
+    return f"{_secrets(namespace)}/{quote(name)}"
+
+
+def _all_secrets(query: Mapping[str, str]) -> str:
+    return f"/api/v1/secrets?{urlencode(query)}"

@@ -1,0 +1,80 @@
+"""What a resource needs, seen without reading its Secret."""
+
+import re
+from enum import Enum, auto
+
+from vaultferry.core.secret import Seen
+from vaultferry.core.vaultsecret import FORCE_SYNC, VaultSecret
+
+_SYNC_REQUEST = re.compile(r"[A-Za-z0-9:._+-]{1,64}")
+
+
+class Need(Enum):
+    """What to do for a resource."""
+
+    NOTHING = auto()
+    """It is as it ought to be, or not ours to touch."""
+
+    RECOGNISE = auto()
+    """The generation moved, nothing else: say so in the status."""
+
+    SUSPEND = auto()
+    """It is suspended, and its spec is not the one realised: say so."""
+
+    COMPARE = auto()
+    """The Secret moved: read it and repair what differs."""
+
+    REALISE = auto()
+    """The spec is not realised yet, or was asked for again."""
+
+
+def needed(
+    resource: VaultSecret, seen: Seen | None, layout: int, right: object = None
+) -> Need:
+    """Return what a resource needs.
+
+    Args:
+        resource: the resource as last seen.
+        seen: its Secret as last seen; None if absent or not kept.
+        layout: the number of the layout that the code gives its formats.
+        right: the `Seen.identity` that was read and found right, if any.
+    """
+    if resource.deleting:
+        return Need.NOTHING
+    if resource.suspended:
+        return _recognised(resource) if resource.realised else Need.SUSPEND
+    if sync_request(resource) is not None or not resource.realised:
+        return Need.REALISE
+    if not is_synced(resource, seen) and (seen is None or seen.identity != right):
+        return Need.COMPARE
+    synced = resource.status.synced_secret
+    if synced is None or synced.layout != layout:
+        return Need.REALISE
+    return _recognised(resource)
+
+
+def is_synced(resource: VaultSecret, seen: Seen | None) -> bool:
+    """Tell whether the Secret is the very version that the status speaks of."""
+    synced = resource.status.synced_secret
+    if synced is None or seen is None:
+        return False
+    return seen.identity == (synced.uid, synced.resource_version)
+
+
+def sync_request(resource: VaultSecret) -> str | None:
+    """Return the forced sync that is asked for and not handled yet."""
+    asked = resource.annotations.get(FORCE_SYNC)
+    if asked is None or asked == resource.status.last_handled_sync:
+        return None
+    return asked if _SYNC_REQUEST.fullmatch(asked) else None
+
+
+def ignored_sync_request(resource: VaultSecret) -> bool:
+    """Tell whether a forced sync is asked for in a form that is ignored."""
+    asked = resource.annotations.get(FORCE_SYNC)
+    return asked is not None and not _SYNC_REQUEST.fullmatch(asked)
+
+
+def _recognised(resource: VaultSecret) -> Need:
+    moved = resource.status.observed_generation != resource.generation
+    return Need.RECOGNISE if moved else Need.NOTHING

@@ -1,0 +1,43 @@
+"""What is worth an event: entering trouble, and leaving it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from vaultferry.core.vaultsecret import Condition
+
+
+@dataclass(frozen=True)
+class Event:
+    """A fact for `kubectl describe`; reason and message hold no value."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+def transitions(before: Iterable[Condition], after: Iterable[Condition]) -> list[Event]:
+    """Return the events between two lists of conditions.
+
+    A first sync and an ordinary change have none: they cost no call.
+    """
+    old, new = _troubles(before), _troubles(after)
+    entered = [
+        Event("Warning", condition.reason, condition.message)
+        for kind, condition in new.items()
+        if kind not in old or old[kind].reason != condition.reason
+    ]
+    if old and not new:
+        reason = next(iter(old.values())).reason
+        return [Event("Normal", "Recovered", f"No longer {reason}.")]
+    return entered
+
+
+def _troubles(conditions: Iterable[Condition]) -> dict[str, Condition]:
+    by_type = {condition.type: condition for condition in conditions}
+    wanted = {"Stalled": "True", "Fresh": "False"}
+    return {
+        kind: by_type[kind]
+        for kind, status in wanted.items()
+        if kind in by_type and by_type[kind].status == status
+    }

@@ -1,0 +1,86 @@
+"""From an outcome to the status, and to the patch that writes it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from vaultferry.core import conditions, due
+from vaultferry.core.outcome import Outcome, Progressing, Suspended, Unchanged
+from vaultferry.core.vaultsecret import Status, SyncedSecret, VaultSecret
+
+_MAX_FIELDS = 100
+
+
+@dataclass(frozen=True)
+class Realisation:
+    """What is true of a Secret that realises its resource."""
+
+    secret: SyncedSecret
+    version: int
+    fingerprint: str
+    fields: tuple[str, ...]
+    provider: str
+    key_id: str | None
+
+
+def status(
+    resource: VaultSecret,
+    outcome: Outcome,
+    realisation: Realisation | None,
+    now: str,
+) -> Status:
+    """Return the status after an attempt.
+
+    Args:
+        resource: the resource with its status as last written.
+        outcome: how the attempt ended.
+        realisation: what is true of the Secret, where it is right.
+        now: the present time, RFC 3339.
+    """
+    before = resource.status
+    changes: dict[str, Any] = {
+        "conditions": conditions.decide(
+            before.conditions, outcome, resource.generation, now
+        ),
+        "observed_generation": conditions.observed_generation(
+            before.observed_generation, outcome, resource.generation
+        ),
+    }
+    if not isinstance(outcome, (Progressing, Suspended, Unchanged)):
+        handled = due.sync_request(resource) or before.last_handled_sync
+        changes["last_handled_sync"] = handled
+    if realisation is not None:
+        changes |= _realised(resource, realisation, now)
+    return before.model_copy(update=changes)
+
+
+def patch(before: Status, after: Status) -> dict[str, Any]:
+    """Return the merge patch between two statuses; empty if they are equal.
+
+    A merge patch replaces lists whole and takes away what is null.
+    """
+    old, new = before.dumped(), after.dumped()
+    changed = {k: v for k, v in new.items() if old.get(k) != v}
+    for key, value in changed.items():
+        if isinstance(value, dict) and isinstance(old.get(key), dict):
+            changed[key] = dict.fromkeys(old[key]) | value
+    return changed | {k: None for k in old if k not in new}
+
+
+def _realised(
+    resource: VaultSecret, realisation: Realisation, now: str
+) -> dict[str, Any]:
+    before = resource.status
+    return {
+        "version": realisation.version,
+        "created_at": before.created_at or now,
+        "updated_at": (
+            before.updated_at if before.version == realisation.version else now
+        ),
+        "synced_secret": realisation.secret,
+        "realised_spec": resource.spec_digest,
+        "fields": list(realisation.fields[:_MAX_FIELDS]),
+        "field_count": len(realisation.fields),
+        "provider": realisation.provider,
+        "fingerprint": realisation.fingerprint,
+        "key_id": realisation.key_id,
+    }

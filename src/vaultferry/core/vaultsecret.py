@@ -1,0 +1,375 @@
+"""The VaultSecret resource: one credential and the Secret it becomes."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from vaultferry.core.errors import InvalidSpec
+from vaultferry.core.model import GROUP, Model
+
+KIND = "VaultSecret"
+PLURAL = "vaultsecrets"
+
+FORCE_SYNC = f"{GROUP}/force-sync"
+
+MAX_FIELDS = 64
+MAX_VALUE = 32 * 1024
+MAX_TOKEN = 48 * 1024
+MAX_SEALED = 512 * 1024
+
+# Changing these says nothing about the Secret, so it costs no reconcile.
+_NOT_REALISED = frozenset(
+    {
+        "suspend",
+        "displayName",
+        "description",
+        "attributes",
+        "entityId",
+        "refreshInterval",
+    }
+)
+
+_ATOMIC = {"x-kubernetes-map-type": "atomic"}
+
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+    ),
+]
+Text = Annotated[str, Field(max_length=1024)]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Labels = Annotated[
+    Mapping[str, Annotated[str, Field(max_length=63)]],
+    Field(max_length=64, json_schema_extra=_ATOMIC),
+]
+Annotations = Annotated[
+    Mapping[str, Annotated[str, Field(max_length=4096)]],
+    Field(max_length=64, json_schema_extra=_ATOMIC),
+]
+
+
+Sealed = Annotated[
+    Mapping[str, Annotated[str, Field(min_length=1, max_length=MAX_TOKEN)]],
+    Field(min_length=1, max_length=MAX_FIELDS, json_schema_extra=_ATOMIC),
+]
+Credentials = Annotated[
+    Mapping[str, Annotated[str, Field(max_length=MAX_VALUE)]],
+    Field(min_length=1, max_length=MAX_FIELDS, json_schema_extra=_ATOMIC),
+]
+
+
+class Target(Model):
+    """The Secret that the credential becomes."""
+
+    name: Name | None = None
+    """Name of the Secret; default: the resource's own name. Immutable."""
+
+    type: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """Type of the Secret; default by `spec.type`. Immutable."""
+
+    formats: Annotated[
+        list[str],
+        Field(
+            min_length=1,
+            max_length=16,
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = ["fields"]
+    """How the values are laid out; default: `fields`, each under its own name."""
+
+    labels: Labels = {}
+    """Labels for the Secret, as far as the operator allows their keys."""
+
+    annotations: Annotations = {}
+    """Annotations for the Secret, as far as the operator allows their keys."""
+
+    creation_policy: Literal["Owner", "Orphan"] = "Owner"
+    """`Owner` (default): the Secret goes with the resource. `Orphan`: it stays."""
+
+
+class Spec(Model):
+    """One credential: its type, where its values come from, the Secret it becomes."""
+
+    display_name: Annotated[str, Field(max_length=253)] | None = None
+    """A name for people."""
+
+    description: Annotated[str, Field(max_length=2000)] | None = None
+    """What the credential is for."""
+
+    attributes: Annotated[
+        Mapping[str, Text], Field(max_length=64, json_schema_extra=_ATOMIC)
+    ] = {}
+    """Free notes. Not encrypted: never put a credential here."""
+
+    entity_id: Annotated[str, Field(max_length=253)] | None = None
+    """What the credential belongs to, in your own system."""
+
+    type: str
+    """What the credential is; decides its fields. Immutable."""
+
+    auth_method: str | None = None
+    """How the credential authenticates; default: the first method of the type."""
+
+    sealed: Annotated[Sealed | None, Field(repr=False)] = None
+    """The values as tokens from `vaultferry seal`, by field. Safe in Git."""
+
+    credentials: Annotated[Credentials | None, Field(repr=False)] = None
+    """Plaintext by field. Never stored: refused unless something seals it first."""
+
+    target: Target = Target()
+    """The Secret that the credential becomes."""
+
+    suspend: bool = False
+    """True: the Secret is left as it is until this is false again."""
+
+
+class Condition(Model):
+    """One observation about the resource, as in `metav1.Condition`."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """Ready, Fresh, Reconciling or Stalled."""
+
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Why, in one CamelCase word of a closed list."""
+
+    message: Annotated[str, Field(max_length=32768)] = ""
+    """Why, for people. Names objects and fields, never a value."""
+
+    last_transition_time: Time
+    """When `status` last changed."""
+
+    observed_generation: int = 0
+    """The generation this was said of."""
+
+
+class SyncedSecret(Model):
+    """The Secret as it was last written or found right."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """Its name."""
+
+    uid: Annotated[str, Field(max_length=64)]
+    """Its uid."""
+
+    resource_version: Annotated[str, Field(max_length=64)]
+    """Its resourceVersion."""
+
+    type: Annotated[str, Field(max_length=253)]
+    """Its type."""
+
+    layout: int
+    """The number of the layout that its data follows."""
+
+
+class ConnectionVersion(Model):
+    """A VaultConnection at the state that was used."""
+
+    uid: Annotated[str, Field(max_length=64)]
+    """Its uid."""
+
+    generation: int
+    """Its generation."""
+
+
+class SecretVersion(Model):
+    """A Secret at the state that was read."""
+
+    uid: Annotated[str, Field(max_length=64)]
+    """Its uid."""
+
+    resource_version: Annotated[str, Field(max_length=64)]
+    """Its resourceVersion."""
+
+
+class SyncedFrom(Model):
+    """What the values were read through."""
+
+    connection: ConnectionVersion | None = None
+    """The VaultConnection."""
+
+    source_secret: SecretVersion | None = None
+    """The Secret that `spec.secretRef` names."""
+
+
+class Stored(Model):
+    """Where the values are kept besides the Secret."""
+
+    connection: Annotated[str, Field(max_length=64)]
+    """The uid of the connection to the store."""
+
+    path: Annotated[str, Field(max_length=2048)]
+    """The path in the store, without the field."""
+
+    fields: Annotated[list[str], Field(max_length=MAX_FIELDS)] = []
+    """The names of the fields that are there."""
+
+
+class Status(Model):
+    """What the operator observed: metadata only, nothing that changes by itself."""
+
+    conditions: Annotated[
+        list[Condition],
+        Field(
+            max_length=8,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+            },
+        ),
+    ] = []
+    """Ready and Fresh, and while true Reconciling or Stalled."""
+
+    observed_generation: int = -1
+    """The generation that was realised, is Stalled, or changed nothing."""
+
+    version: Annotated[int, Field(ge=1)] | None = None
+    """Counts the changes of the values, from 1."""
+
+    created_at: Time | None = None
+    """When the Secret was first realised."""
+
+    updated_at: Time | None = None
+    """When a value last changed."""
+
+    expires_at: Time | None = None
+    """When the credential expires, where it says so itself."""
+
+    synced_secret: SyncedSecret | None = None
+    """The Secret as it was last written or found right."""
+
+    synced_from: SyncedFrom | None = None
+    """What the values were read through; absent for sealed values."""
+
+    realised_spec: Annotated[str, Field(max_length=64)] | None = None
+    """Digest of the part of the spec that the Secret realises."""
+
+    fields: Annotated[list[str], Field(max_length=100)] = []
+    """The names of the credential's fields, the first 100."""
+
+    field_count: int | None = None
+    """How many fields the credential has."""
+
+    provider: Annotated[str, Field(max_length=64)] | None = None
+    """Where the values come from: `sealed`, or the provider of the connection."""
+
+    fingerprint: Annotated[str, Field(max_length=128)] | None = None
+    """Keyed digest of the values; equal values of other resources do not show."""
+
+    key_id: Annotated[str, Field(max_length=64)] | None = None
+    """The key that the values are sealed with; the oldest where they differ."""
+
+    stored: Stored | None = None
+    """Where the values are kept besides the Secret."""
+
+    last_handled_sync: Annotated[str, Field(max_length=64)] | None = None
+    """The `vaultferry.dev/force-sync` annotation that was last handled."""
+
+    last_handled_request_id: Annotated[str, Field(max_length=64)] | None = None
+    """The `vaultferry.dev/client-request-id` annotation that was last handled."""
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return the condition of that type."""
+        return next((c for c in self.conditions if c.type == kind), None)
+
+    def dumped(self) -> dict[str, Any]:
+        """Return the status as it stands in the resource."""
+        return self.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the Secret realises the spec, as far as was last written."""
+        ready = self.condition("Ready")
+        return ready is not None and ready.status == "True"
+
+
+@dataclass(frozen=True)
+class VaultSecret:
+    """A VaultSecret as the API server has it.
+
+    Identity and status are read before the spec, so that a spec that this version
+    does not understand can still be reported.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    annotations: Mapping[str, str]
+    deleting: bool
+    status: Status
+    spec_digest: str
+    raw_spec: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> "VaultSecret":
+        """Read a resource from the API's answer or a watch event."""
+        metadata = body["metadata"]
+        raw_spec = body.get("spec") or {}
+        return cls(
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            uid=metadata["uid"],
+            generation=metadata.get("generation", 0),
+            resource_version=metadata["resourceVersion"],
+            annotations=metadata.get("annotations") or {},
+            deleting="deletionTimestamp" in metadata,
+            status=Status.model_validate(body.get("status") or {}),
+            spec_digest=spec_digest(raw_spec),
+            raw_spec=raw_spec,
+        )
+
+    @property
+    def spec(self) -> Spec:
+        """The spec as this version understands it.
+
+        Raises:
+            InvalidSpec: it does not.
+        """
+        try:
+            return Spec.model_validate(self.raw_spec)
+        except ValidationError as error:
+            # Only locations: the input and the message may quote a value.
+            places = sorted(
+                {".".join(map(str, e["loc"][:2])) for e in error.errors(**_NO_VALUES)}
+            )
+        raise InvalidSpec(f"not understood: spec.{', spec.'.join(places)}")
+
+    @property
+    def realised(self) -> bool:
+        """Whether the last status says that this very spec is in the Secret."""
+        return self.status.ready and self.status.realised_spec == self.spec_digest
+
+    @property
+    def suspended(self) -> bool:
+        """Whether nothing is to be done until `spec.suspend` is false again."""
+        return self.raw_spec.get("suspend") is True
+
+    @property
+    def owner(self) -> str:
+        """The value of the owner annotation on its Secret."""
+        return f"{self.namespace}/{self.name}"
+
+
+_NO_VALUES: dict[str, Any] = {
+    "include_input": False,
+    "include_url": False,
+    "include_context": False,
+}
+
+
+def spec_digest(raw_spec: Mapping[str, Any]) -> str:
+    """Return a short SHA-256 of the part of a spec that the Secret realises."""
+    part = {k: v for k, v in raw_spec.items() if k not in _NOT_REALISED}
+    text = json.dumps(part, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

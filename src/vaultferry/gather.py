@@ -1,0 +1,144 @@
+"""Gathers what a decision needs: all reading of one reconciliation is here."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from vaultferry import formats, secrettypes
+from vaultferry.cluster import Absent, Cluster
+from vaultferry.core import desired, due, plan
+from vaultferry.core.errors import InvalidSpec
+from vaultferry.core.keyring import Keyring
+from vaultferry.core.sealing import Place, Token
+from vaultferry.core.secret import Content, Current, Seen
+from vaultferry.core.vaultsecret import Spec, VaultSecret
+from vaultferry.formats import Rendering
+from vaultferry.views import Key, Secrets
+
+
+class Superseded(Exception):
+    """The attempt is pointless: what it started from is gone or changing."""
+
+
+@dataclass(frozen=True, repr=False)
+class Material:
+    """A credential, opened and laid out; without a `repr`, because it holds values."""
+
+    spec: Spec
+    values: Mapping[str, bytes]
+    rendering: Rendering
+    kubernetes_type: str
+    key_id: str
+
+
+def material(
+    keyring: Keyring, resource: VaultSecret, prefixes: Iterable[str]
+) -> Material:
+    """Open and lay out the values of a resource.
+
+    Raises:
+        NeedsPerson: the spec, a token or a value is not right.
+    """
+    spec = resource.spec
+    desired.check_metadata(spec, prefixes)
+    kind = secrettypes.load(spec.type)
+    values = _opened(keyring, resource, spec)
+    kind.check(spec.auth_method, values)
+    rendering = formats.render(spec.target.formats, values)
+    desired.check_data(rendering.data)
+    key_id = _oldest_key_id(keyring, spec)
+    return Material(spec, values, rendering, kind.kubernetes_type, key_id)
+
+
+async def current(
+    cluster: Cluster, secrets: Secrets, resource: VaultSecret, *, comparable: bool
+) -> Current | None:
+    """Return the Secret of a resource, read only where the watch does not suffice.
+
+    Args:
+        cluster: the API server.
+        secrets: what the watch has told.
+        resource: the resource.
+        comparable: whether the last fingerprint tells if a value changed; if not,
+            the Secret is read.
+
+    Raises:
+        Conflict: the Secret belongs to somebody else.
+        Superseded: the Secret is being deleted.
+    """
+    key = target(resource)
+    seen = secrets.get(key)
+    if seen is None:
+        return None
+    _check_stays(seen)
+    plan.check_owner(seen, resource.owner)
+    as_written = due.is_synced(resource, seen) and due.sync_request(resource) is None
+    if as_written and comparable:
+        return Current(seen)
+    return await read(cluster, secrets, key)
+
+
+async def read(cluster: Cluster, secrets: Secrets, key: Key) -> Current | None:
+    """Return a Secret with its content, read from the API server now.
+
+    Raises:
+        Superseded: the Secret is being deleted.
+    """
+    try:
+        body = await cluster.get_secret(*key)
+    except Absent:
+        return None
+    secrets.put(body)
+    seen = Seen.parse(body)
+    _check_stays(seen)
+    return Current(seen, Content.parse(body))
+
+
+async def check_wanted(cluster: Cluster, resource: VaultSecret) -> None:
+    """Check that a resource still wants the Secret that is about to be made again.
+
+    When namespaces or owners are deleted, the Secret often goes first.
+
+    Raises:
+        Superseded: the resource is gone, going, or not the one that was seen.
+    """
+    try:
+        body = await cluster.get_vaultsecret(resource.namespace, resource.name)
+    except Absent:
+        raise Superseded from None
+    now = VaultSecret.parse(body)
+    same = (now.uid, now.generation) == (resource.uid, resource.generation)
+    if now.deleting or not same:
+        raise Superseded
+
+
+def _check_stays(seen: Seen) -> None:
+    """Never repair a Secret that is being deleted: its end will wake us."""
+    if seen.deleting:
+        raise Superseded
+
+
+def target(resource: VaultSecret) -> Key:
+    """Return the key of the Secret that a resource becomes."""
+    name = (resource.raw_spec.get("target") or {}).get("name")
+    return Key(resource.namespace, name or resource.name)
+
+
+def _opened(keyring: Keyring, resource: VaultSecret, spec: Spec) -> dict[str, bytes]:
+    if spec.sealed is None:
+        raise InvalidSpec("spec has no source that this version knows")
+    namespace, name = resource.namespace, resource.name
+    return {
+        field: keyring.open(token, Place(namespace, name, field))
+        for field, token in spec.sealed.items()
+    }
+
+
+def _oldest_key_id(keyring: Keyring, spec: Spec) -> str:
+    rank = {key_id.partition("-")[0]: i for i, key_id in enumerate(keyring.key_ids)}
+
+    def age(key_id: str) -> tuple[int, int]:
+        root, _, epoch = key_id.partition("-")
+        return rank[root], -int(epoch)
+
+    tokens = (spec.sealed or {}).items()
+    return max((Token.parse(t, f).header.key_id for f, t in tokens), key=age)

@@ -1,0 +1,144 @@
+"""What the watches and our own writes have told: VaultSecrets, and their Secrets.
+
+An event that was on its way when we wrote does not undo the answer: of two states
+the one with the higher resourceVersion is kept. Those are numbers that only grow.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from vaultferry.core.secret import LABEL, Seen
+from vaultferry.core.vaultsecret import VaultSecret
+
+Body = Mapping[str, Any]
+
+
+class Key(NamedTuple):
+    """Namespace and name of an object; a reference always has both."""
+
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, body: Body) -> "Key":
+        """Return the key of an object."""
+        return cls(body["metadata"]["namespace"], body["metadata"]["name"])
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    uid: str
+    version: int
+    target: Key
+    text: bytes
+
+
+class VaultSecrets:
+    """The VaultSecrets as last seen, kept as text: 10,000 of them are some 20 MB."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Key, _Kept] = {}
+        self._by_target: dict[Key, set[Key]] = defaultdict(set)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: Key) -> VaultSecret | None:
+        """Return a VaultSecret as last seen."""
+        kept = self._kept.get(key)
+        return VaultSecret.parse(json.loads(kept.text)) if kept else None
+
+    def targeting(self, secret: Key) -> Iterable[Key]:
+        """Return the VaultSecrets whose target is this Secret."""
+        return tuple(self._by_target.get(secret, ()))
+
+    def put(self, body: Body) -> bool:
+        """Take an object from a watch or an answer; False if it is old news."""
+        key, metadata = Key.of(body), body["metadata"]
+        before = self._kept.get(key)
+        version = int(metadata["resourceVersion"])
+        if before and before.version >= version:
+            return False
+        self._forget_target(key)
+        target = Key(key.namespace, _target_name(body))
+        slim = {
+            "metadata": {k: v for k, v in metadata.items() if k != "managedFields"},
+            "spec": body.get("spec"),
+            "status": body.get("status"),
+        }
+        text = json.dumps(slim, separators=(",", ":")).encode()
+        self._kept[key] = _Kept(metadata["uid"], version, target, text)
+        self._by_target[target].add(key)
+        return True
+
+    def put_status(self, key: Key, metadata: Body, status: Body) -> None:
+        """Take the status that was just written, with the metadata of the answer."""
+        if kept := self._kept.get(key):
+            body = json.loads(kept.text)
+            self.put({"metadata": metadata, "spec": body["spec"], "status": status})
+
+    def drop(self, key: Key, uid: str) -> None:
+        """Forget a VaultSecret that was deleted; another one of its name stays."""
+        kept = self._kept.get(key)
+        if kept and kept.uid == uid:
+            self._forget_target(key)
+            del self._kept[key]
+
+    def _forget_target(self, key: Key) -> None:
+        if before := self._kept.get(key):
+            users = self._by_target[before.target]
+            users.discard(key)
+            if not users:
+                del self._by_target[before.target]
+
+
+class Secrets:
+    """The metadata of the Secrets that matter to a VaultSecret.
+
+    A Secret that is not kept is unknown, not absent.
+    """
+
+    def __init__(self, vaultsecrets: VaultSecrets) -> None:
+        self._vaultsecrets = vaultsecrets
+        self._kept: dict[Key, Seen] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: Key) -> Seen | None:
+        """Return the metadata of a Secret as last seen."""
+        return self._kept.get(key)
+
+    def keys(self) -> frozenset[Key]:
+        """Return the keys of the Secrets that are kept."""
+        return frozenset(self._kept)
+
+    def put(self, body: Body) -> bool:
+        """Take a Secret from a watch or an answer; False if nothing is to be done."""
+        seen = Seen.parse(body)
+        key = Key(seen.namespace, seen.name)
+        before = self._kept.get(key)
+        if before and int(before.resource_version) >= int(seen.resource_version):
+            return False
+        if LABEL not in seen.labels and not self._vaultsecrets.targeting(key):
+            self._kept.pop(key, None)
+            return False
+        self._kept[key] = seen
+        return True
+
+    def drop(self, key: Key, uid: str) -> None:
+        """Forget a Secret that is gone; another one of its name stays."""
+        kept = self._kept.get(key)
+        if kept and kept.uid == uid:
+            del self._kept[key]
+
+
+def _target_name(body: Body) -> str:
+    target = (body.get("spec") or {}).get("target") or {}
+    return str(target.get("name") or body["metadata"]["name"])

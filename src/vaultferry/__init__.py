@@ -1,1 +1,5 @@
 """Ferries credentials from vaults into Kubernetes Secrets."""
+
+from importlib.metadata import version
+
+__version__ = version("vaultferry")

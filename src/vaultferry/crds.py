@@ -1,6 +1,6 @@
 """Writes the CustomResourceDefinitions from the models.
 
-`python -m vaultferry.crds FOLDER` writes one file per kind.
+`python -m vaultferry.crds [--check] FOLDER` writes, or compares, one file per kind.
 """
 
 import sys
@@ -100,12 +100,26 @@ def _spec(types: tuple[SecretType, ...]) -> Schema:
     return spec
 
 
-def main() -> None:
-    """Write every manifest into the folder that the first argument names."""
-    folder = Path(sys.argv[1])
-    for name, text in rendered().items():
-        (folder / name).write_text(text)
+def outdated(folder: Path) -> list[str]:
+    """Return the names of the manifests in a folder that are not as rendered."""
+    return [
+        name
+        for name, text in rendered().items()
+        if not (folder / name).is_file() or (folder / name).read_text() != text
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    """Write every manifest into a folder, or with --check compare them."""
+    check, folder = "--check" in arguments, Path(arguments[-1])
+    if check and (old := outdated(folder)):
+        sys.stderr.write(f"not current: {', '.join(old)}; run `make generate`\n")
+        return 1
+    if not check:
+        for name, text in rendered().items():
+            (folder / name).write_text(text)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

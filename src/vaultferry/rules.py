@@ -1,7 +1,7 @@
 """The CEL rules of VaultSecret: what the API server refuses, and what it answers.
 
 Rules stand on objects and maps, never on a value: the API server quotes the value of
-a scalar that breaks a rule. They check keys and prefixes only, because a regular
+a scalar that breaks a rule. They look at keys and prefixes only, because a regular
 expression over all tokens is far over the cost that Kubernetes allows.
 """
 
@@ -19,8 +19,10 @@ SEALED: tuple[Rule, ...] = (
         "with vf1. and is made by `vaultferry seal`",
     },
     {
-        "rule": "self.all(k, size(k) <= 253)",
-        "message": "has a field name over 253 characters: use a shorter one",
+        "rule": "self.all(k, size(k) <= 253 && k.matches('^[-._a-zA-Z0-9]+$')"
+        " && k != '.' && !k.startsWith('..'))",
+        "message": "has a field that is no legal key of a Secret: use letters, digits, "
+        "-, _ and . (at most 253, not beginning with ..)",
     },
     {
         "rule": f"self.map(k, size(self[k])).sum() <= {MAX_SEALED}",

@@ -6,6 +6,7 @@ from typing import Any
 
 from vaultferry.core.errors import Conflict, SecretImmutable, TypeDiffers
 from vaultferry.core.metadata import record, recorded
+from vaultferry.core.model import GROUP
 from vaultferry.core.secret import (
     FINGERPRINT,
     LABEL,
@@ -18,6 +19,7 @@ from vaultferry.core.secret import (
     Seen,
     encoded,
 )
+from vaultferry.core.vaultsecret import KIND
 
 Operation = dict[str, Any]
 
@@ -162,7 +164,7 @@ def _owner_references(desired: Desired, seen: Seen) -> list[Mapping[str, Any]]:
 def _names_us(ref: Mapping[str, Any], desired: Desired) -> bool:
     name = desired.owner.rpartition("/")[2]
     api = str(ref.get("apiVersion", "")).partition("/")[0]
-    same_kind = (api, ref.get("kind")) == ("vaultferry.dev", "VaultSecret")
+    same_kind = (api, ref.get("kind")) == (GROUP, KIND)
     return same_kind and ref.get("name") == name
 
 

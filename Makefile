@@ -1,0 +1,45 @@
+# `make` alone explains the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check controlplane generate clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | \
+		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+demo: $(INSTALLED) ## set up, then show a sealed VaultSecret become a Secret
+	$(BIN)/python -m tests.controlplane run -- bash examples/demo.sh
+
+test: check ## set up, check, then run every test on a real API server
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PYTEST)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=90
+	$(BIN)/coverage report --fail-under=100 --include='src/vaultferry/core/*,src/vaultferry/formats/*,src/vaultferry/secrettypes/*'
+
+check: $(INSTALLED) ## format, lint, types, import contracts, generated files current
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m vaultferry.crds --check crds
+
+controlplane: $(INSTALLED) ## keep a real API server running, print its KUBECONFIG
+	@$(BIN)/python -m tests.controlplane up
+
+generate: $(INSTALLED) ## write the CRDs from the models
+	$(BIN)/python -m vaultferry.crds crds
+
+clean: ## take away what the other targets made, the control plane's cache excepted
+	rm -rf .venv .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vaultferry needs Python 3.11 or later: make PYTHON=…")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

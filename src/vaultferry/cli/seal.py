@@ -1,0 +1,152 @@
+"""`vaultferry seal`: values in, a manifest for Git out; no root key, no cluster."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vaultferry import secrettypes
+from vaultferry.cli import manifest
+from vaultferry.cli.refusal import OptionsOnly, Refused
+from vaultferry.cli.values import Sources
+from vaultferry.core.sealing import Place, PublicKey, Scope
+from vaultferry.core.secrettype import Fields, SecretType
+from vaultferry.core.vaultsecret import MAX_SEALED
+
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_NAMESPACE = re.compile(rf"(?=.{{1,63}}\Z){_LABEL}")
+_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
+_CLIENT_SIDE_LIMIT = 180 * 1024
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the options ask for."""
+
+    key_file: Path
+    namespace: str
+    name: str
+    scope: str
+    type_name: str
+    method: str | None
+    prompted: tuple[str, ...]
+    from_files: tuple[str, ...]
+    trim_newline: bool
+    raw: bool
+
+
+@click.command(cls=OptionsOnly)
+@click.option(
+    "--public-key",
+    "key_file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the operator's public key, from `vaultferry public-key`.",
+)
+@click.option("--namespace", "-n", required=True, help="Namespace of the VaultSecret.")
+@click.option("--name", required=True, help="Name of the VaultSecret.")
+@click.option(
+    "--scope",
+    type=click.Choice([scope.value for scope in Scope]),
+    default=Scope.STRICT.value,
+    show_default=True,
+    help="What a value is bound to: namespace, name and field; the namespace; nothing.",
+)
+@click.option(
+    "--type", "type_name", default="opaque", show_default=True, help="spec.type."
+)
+@click.option("--auth-method", "method", help="spec.authMethod; default: the first.")
+@click.option(
+    "--field",
+    "prompted",
+    multiple=True,
+    metavar="NAME",
+    help="A field whose value is asked for, hidden and twice.",
+)
+@click.option(
+    "--field-file",
+    "from_files",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="A field and the file with its value, byte for byte; - is stdin.",
+)
+@click.option("--trim-newline", is_flag=True, help="Strip the newline of a lone line.")
+@click.option("--raw", is_flag=True, help="Print one token instead of a manifest.")
+def seal(**options: Any) -> None:
+    """Seal values so that only the operator opens them, and only where they belong.
+
+    Values come from a prompt, a file or stdin, never from an argument. Without any
+    field, the required ones of the type are asked for. Prints a VaultSecret.
+    """
+    request = Request(**options)
+    place = _read_place(request)
+    public_key = _read_public_key(request.key_file)
+    sources = _read_sources(request)
+    values = sources.read(trim_newline=request.trim_newline)
+    scope = Scope(request.scope)
+    sealed = {
+        field: public_key.seal(value, scope, Place(*place, field))
+        for field, value in values.items()
+    }
+    click.echo(_write(request, sealed), nl=request.raw)
+
+
+def _read_place(request: Request) -> tuple[str, str]:
+    if _NAMESPACE.fullmatch(request.namespace) is None:
+        raise Refused("--namespace: no legal name of a namespace")
+    if _NAME.fullmatch(request.name) is None:
+        raise Refused("--name: no legal name of a VaultSecret")
+    return request.namespace, request.name
+
+
+def _read_public_key(path: Path) -> PublicKey:
+    try:
+        return PublicKey.parse(path.read_text(encoding="ascii").strip())
+    except OSError as error:
+        why = error.strerror
+    except ValueError:
+        why = "not text"
+    raise Refused(f"--public-key: the file cannot be read: {why}")
+
+
+def _read_sources(request: Request) -> Sources:
+    kind = _read_type(request)
+    fields = kind.fields(request.method) or Fields(required=())
+    nothing_said = not request.prompted and not request.from_files
+    prompted = fields.required if nothing_said else request.prompted
+    sources = Sources.parse(prompted, request.from_files)
+    if request.raw and len(sources.fields) != 1:
+        raise Refused(f"--raw prints one token; {len(sources.fields)} fields given")
+    elsewhere = fields.required if request.raw else ()
+    kind.check(request.method, dict.fromkeys([*sources.fields, *elsewhere], b"unread"))
+    return sources
+
+
+def _read_type(request: Request) -> SecretType:
+    if request.type_name not in secrettypes.names():
+        known = ", ".join(secrettypes.names())
+        raise Refused(f"--type: no such type; known: {known}")
+    kind = secrettypes.load(request.type_name)
+    if request.method is not None and request.method not in kind.methods:
+        known = ", ".join(kind.methods) or "none"
+        raise Refused(f"--auth-method: type {kind.name} takes {known}")
+    return kind
+
+
+def _write(request: Request, sealed: Mapping[str, str]) -> str:
+    if request.raw:
+        return next(iter(sealed.values()))
+    if (size := sum(map(len, sealed.values()))) > MAX_SEALED:
+        raise Refused(f"{size} characters of tokens, at most {MAX_SEALED} in one map")
+    place = (request.namespace, request.name)
+    text = manifest.write(place, request.type_name, request.method, sealed)
+    if len(text) > _CLIENT_SIDE_LIMIT:
+        click.echo(
+            f"Note: {len(text)} characters are too many for an annotation: "
+            "use `kubectl apply --server-side`",
+            err=True,
+        )
+    return text

@@ -1,0 +1,1 @@
+"""The shell: watches, queue, health and metrics around the reconciler."""

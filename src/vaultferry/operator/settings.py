@@ -1,0 +1,28 @@
+"""What the operator is configured with: read once, then frozen."""
+
+from dataclasses import dataclass
+
+from vaultferry.core.keyring import Keyring
+from vaultferry.core.metadata import DEFAULT_PREFIXES
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configuration of one operator process."""
+
+    keyring: Keyring
+    """The root keys, newest first."""
+
+    port: int = 8080
+    """Where health and metrics are served; 0 takes a free port."""
+
+    prefixes: tuple[str, ...] = DEFAULT_PREFIXES
+    """The prefixes allowed in labels and annotations of targets."""
+
+    workers: int = 16
+    """How many reconciliations run at a time."""
+
+    @property
+    def connections(self) -> int:
+        """Connections to the API server: one a worker, and the watch and events."""
+        return self.workers + 4

@@ -1,0 +1,135 @@
+"""The glue to kopf: it carries the watch of VaultSecrets, and nothing else.
+
+kopf's handlers for changes, timers and daemons write annotations, finalizers and the
+text of exceptions into objects. Only `on.event` writes nothing.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import kopf
+from kubernetes.aio.client import Configuration
+
+from vaultferry.core.model import GROUP, VERSION
+from vaultferry.core.vaultsecret import PLURAL
+from vaultferry.views import Key, VaultSecrets
+
+STREAMING_MINOR = 34
+"""The minor version of Kubernetes from which the first list can be streamed."""
+
+# kopf remembers credentials that were refused once: only a fresh object is tried.
+_LOGIN_MINUTES = 10
+
+
+class Endless:
+    """Delays between retries that never run out: 5xx must not end the process."""
+
+    def __iter__(self) -> Iterator[float]:
+        """Yield seconds, rising to half a minute."""
+        longest = 1.0
+        while True:
+            yield longest * random.uniform(0.5, 1.0)
+            longest = min(30.0, longest * 2)
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps kopf from copying a resource into an annotation."""
+
+    def build(
+        self, *, body: kopf.Body, extra_fields: object = None, **_: Any
+    ) -> kopf.BodyEssence:
+        """Find nothing to compare."""
+        del body, extra_fields
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> None:
+        """Find nothing stored."""
+        del body
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+
+class NoProgress(kopf.ProgressStorage):
+    """Keeps kopf from noting its handlers' state in annotations or status."""
+
+    def fetch(self, **_: Any) -> None:
+        """Find nothing stored."""
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+    def purge(self, **_: Any) -> None:
+        """Take nothing away."""
+
+    def touch(self, **_: Any) -> None:
+        """Touch nothing."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        """Have nothing to clear."""
+        return essence
+
+
+def registry(
+    configuration: Configuration,
+    vaultsecrets: VaultSecrets,
+    wake: Callable[[Key], None],
+) -> kopf.OperatorRegistry:
+    """Return kopf's handlers: a login, and what keeps the view current."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return await _connection(configuration)
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
+    async def seen(event: Mapping[str, Any], **_: Any) -> None:
+        body = event["object"]
+        key = Key.of(body)
+        if event["type"] == "DELETED":
+            vaultsecrets.drop(key, body["metadata"]["uid"])
+            wake(key)
+        elif vaultsecrets.put(body):
+            wake(key)
+
+    return handlers
+
+
+def settings(*, streaming: bool) -> kopf.OperatorSettings:
+    """Return kopf's settings.
+
+    Args:
+        streaming: whether the server can stream the first list (Kubernetes 1.34).
+    """
+    kopf_settings = kopf.OperatorSettings()
+    kopf_settings.persistence.diffbase_storage = NoDiffBase()
+    kopf_settings.persistence.progress_storage = NoProgress()
+    kopf_settings.persistence.finalizer = f"{GROUP}/never-set"
+    kopf_settings.posting.enabled = False
+    kopf_settings.peering.standalone = True
+    kopf_settings.scanning.disabled = True
+    kopf_settings.queueing.idle_timeout = 1.0
+    kopf_settings.watching.initial_streaming = streaming
+    kopf_settings.watching.server_timeout = 600
+    kopf_settings.networking.request_timeout = 30
+    kopf_settings.networking.connect_timeout = 5
+    kopf_settings.networking.error_backoffs = Endless()
+    return kopf_settings
+
+
+async def _connection(configuration: Configuration) -> kopf.ConnectionInfo:
+    auth = await configuration.auth_settings()
+    scheme, token = None, None
+    if bearer := auth.get("BearerToken"):
+        scheme, _, token = str(bearer["value"]).partition(" ")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        scheme=scheme,
+        token=token,
+        expiration=datetime.now(UTC) + timedelta(minutes=_LOGIN_MINUTES),
+    )

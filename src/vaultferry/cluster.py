@@ -4,6 +4,7 @@ Answers about Secrets are asked for as metadata only, except by `get_secret`: va
 travel to the API server, and back only where they must be compared.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
@@ -187,7 +188,18 @@ class Cluster:
         except (aiohttp.ClientError, TimeoutError):
             self._observe(verb, "none")
             raise _unavailable() from None
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            # kopf, when it ends, cancels every task that it finds, aiohttp's too.
+            raise _unavailable() from None
         return response
+
+
+def _is_cancelled() -> bool:
+    """Tell whether it is the present task that was cancelled, not one it awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _content_type(verb: str, body: object) -> str:

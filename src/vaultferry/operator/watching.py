@@ -76,9 +76,14 @@ def registry(
     configuration: Configuration,
     vaultsecrets: VaultSecrets,
     wake: Callable[[Key], None],
+    started: Callable[[], None],
 ) -> kopf.OperatorRegistry:
     """Return kopf's handlers: a login, and what keeps the view current."""
     handlers = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=handlers)
+    async def startup(**_: Any) -> None:
+        started()
 
     @kopf.on.login(registry=handlers)
     async def login(**_: Any) -> kopf.ConnectionInfo:

@@ -32,7 +32,7 @@ _LEVELS = click.Choice(["debug", "info", "warning", "error"])
     default=8080,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="Where /livez, /readyz and /metrics are served; 0 takes a free port.",
+    help="Where /livez, /readyz and /metrics are served; 0 takes one of loopback.",
 )
 @click.option("--log-level", default="info", show_default=True, type=_LEVELS)
 @click.option(

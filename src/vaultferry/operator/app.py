@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -62,14 +61,10 @@ class Operator:
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; finish what is being worked on."""
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
         try:
             async with self._serving() as port, self._background():
                 log.info("started", port=port, keys=self._settings.keyring.key_ids)
-                await self._vaultsecret_watch.run(stop)
+                await self._vaultsecret_watch.run(asyncio.Event())
                 log.info("stopping")
         finally:
             await self._cluster.close()

@@ -15,7 +15,15 @@ Checks = Mapping[str, Check]
 async def serving(
     port: int, metrics: Metrics, live: Checks, ready: Checks
 ) -> AsyncIterator[int]:
-    """Serve until left; yield the port, which is a free one if 0 was asked for."""
+    """Serve until left; yield the port.
+
+    Args:
+        port: where to serve on every address; 0 takes a free port of loopback, as
+            one that is free for IPv4 may not be for IPv6.
+        metrics: what /metrics shows.
+        live: what must hold for /livez.
+        ready: what must hold besides for /readyz.
+    """
     app = web.Application()
     app.router.add_get("/livez", _answer(live))
     app.router.add_get("/readyz", _answer({**live, **ready}))
@@ -26,7 +34,7 @@ async def serving(
     app.router.add_get("/metrics", text)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, port=port)
+    site = web.TCPSite(runner, None if port else "127.0.0.1", port)
     try:
         await site.start()
         yield runner.addresses[0][1]

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 import time
 from collections.abc import Callable
 
@@ -44,13 +45,16 @@ class VaultSecretWatch:
         """Whether kopf is up, as opposed to waiting for the CRD or for a retry."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watch until a signal ends kopf, or ends the wait for it by `stop`."""
+        """Watch until SIGTERM or SIGINT; `stop` is set by one that comes meanwhile."""
+        _handle_signals(stop)
         await self._wait_for_crd(stop)
         failures = 0
         while not stop.is_set():
             began = time.monotonic()
             if await self._ended_well():
                 return
+            # kopf took the signals, and leaves them to nobody.
+            _handle_signals(stop)
             lasted = time.monotonic() - began > _LASTED_SECONDS
             failures = 1 if lasted else failures + 1
             await _pause(stop, min(_LONGEST_PAUSE, delay(failures, random.random())))
@@ -98,6 +102,12 @@ class VaultSecretWatch:
             return await self._cluster.minor_version() >= watching.STREAMING_MINOR
         except (Absent, Failure):
             return False
+
+
+def _handle_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -1,0 +1,49 @@
+"""One operator for the tests that need no operator of their own, and a namespace."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from cryptography.fernet import Fernet
+
+from tests.controlplane import ControlPlane
+from tests.e2e.operator import Operator, install, running
+from tests.e2e.tenant import Tenant
+from vaultferry.core.keyring import Keyring
+
+
+@pytest.fixture(scope="session")
+def root_key() -> str:
+    """The root key of this session's cluster."""
+    return Fernet.generate_key().decode()
+
+
+@pytest.fixture(scope="session")
+def keyring(root_key: str) -> Keyring:
+    return Keyring.parse([root_key])
+
+
+@pytest.fixture(scope="session")
+def cluster(control_plane: ControlPlane) -> ControlPlane:
+    """The control plane with our CRD and rights installed."""
+    install(control_plane)
+    return control_plane
+
+
+@pytest.fixture(scope="package")
+def operator(
+    cluster: ControlPlane, root_key: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    """An operator that runs throughout; not for tests that start their own."""
+    folder = tmp_path_factory.mktemp("operator")
+    with running(cluster, folder, root_key) as started:
+        yield started
+
+
+@pytest.fixture
+def tenant(cluster: ControlPlane, keyring: Keyring) -> Iterator[Tenant]:
+    """A fresh namespace, and what a person does in it."""
+    namespace = f"test-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "namespace", namespace)
+    yield Tenant(cluster, namespace, keyring)
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")

@@ -1,0 +1,135 @@
+"""The operator as a child process, with the rights that deploy/ gives it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.controlplane import ControlPlane
+
+NAMESPACE = "vaultferry-system"
+ROOT = Path(__file__).parents[2]
+_START_SECONDS = 30
+_STOP_SECONDS = 20
+
+
+@dataclass
+class Operator:
+    """An operator that can be stopped and started again, as a pod would be."""
+
+    kubeconfig: Path
+    log: Path
+    environ: Mapping[str, str]
+    options: Sequence[str] = ("--log-level", "debug")
+    process: subprocess.Popen[bytes] | None = None
+    port: int = 0
+
+    @property
+    def pid(self) -> int:
+        """The process id while it runs."""
+        assert self.process is not None
+        return self.process.pid
+
+    def start(self) -> None:
+        """Start it and wait until it is ready; its log goes on in the same file."""
+        before = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "vaultferry", "run", "--port=0", *self.options],
+                env={
+                    **os.environ,
+                    "KUBECONFIG": str(self.kubeconfig),
+                    **self.environ,
+                },
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait(lambda: self._read_port(before))
+        self._wait(self._is_ready)
+
+    def stop(self) -> int:
+        """Stop it as Kubernetes would; return the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(_STOP_SECONDS)
+        self.process = None
+        return code
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Have it down meanwhile."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def get(self, path: str) -> str:
+        """Return what the health endpoint answers."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def _read_port(self, before: int) -> bool:
+        text = self.log.read_bytes()[before:].decode()
+        found = re.search(r'"port": (\d+)', text)
+        self.port = int(found[1]) if found else 0
+        return found is not None
+
+    def _is_ready(self) -> bool:
+        try:
+            self.get("/readyz")
+        except OSError:
+            return False
+        return True
+
+    def _wait(self, check: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not check():
+            gone = self.process is None or self.process.poll() is not None
+            if gone or time.monotonic() > deadline:
+                text = self.log.read_text()
+                raise AssertionError(f"the operator did not start:\n{text}")
+            time.sleep(0.05)
+
+
+def install(plane: ControlPlane) -> None:
+    """Install CRD and rights as a person would."""
+    plane.kubectl("apply", "-f", str(ROOT / "crds"))
+    plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / "namespace.yaml"))
+    plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / "serviceaccount.yaml"))
+    plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / "rbac.yaml"))
+    plane.kubectl(
+        "wait", "--for=condition=Established", "crd/vaultsecrets.vaultferry.dev"
+    )
+    plane.notice_new_kinds()
+
+
+@contextmanager
+def running(
+    plane: ControlPlane,
+    folder: Path,
+    root_key: str,
+    options: Sequence[str] = ("--log-level", "debug"),
+) -> Iterator[Operator]:
+    """Run an operator under its own service account until left."""
+    operator = Operator(
+        kubeconfig=plane.kubeconfig_for_service_account(NAMESPACE, "vaultferry"),
+        log=folder / "operator.log",
+        environ={"ENCRYPTION_KEY": root_key},
+        options=options,
+    )
+    try:
+        operator.start()
+        yield operator
+    finally:
+        if operator.process is not None:
+            operator.stop()

@@ -1,4 +1,4 @@
-module vaultferry.dev/tests/controlplane
+module vaultferry/controlplane
 
 go 1.26.0
 

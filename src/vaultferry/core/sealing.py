@@ -42,7 +42,7 @@ class Place:
                 return self
             case Scope.NAMESPACE:
                 return Place(self.namespace, "", "")
-            case Scope.CLUSTER:
+            case Scope.CLUSTER:  # pragma: no branch - mypy knows that it is the last
                 return Place("", "", "")
 
 

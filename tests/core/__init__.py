@@ -1,0 +1,1 @@
+"""Tests of the core: plain functions, no fixtures, no patching."""

@@ -1,0 +1,1 @@
+"""The published vectors: what made them, and a second implementation."""

@@ -1,0 +1,3 @@
+module vaultferry/vectors
+
+go 1.26.0

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# The main job, start to end, against the cluster of KUBECONFIG. `make demo` runs this
+# on a control plane of its own; it needs kubectl and the vaultferry command.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH=$PWD/.venv/bin:$PATH
+folder=$(mktemp -d)
+operator=
+
+finish() {
+  code=$?
+  [ -z "$operator" ] || { kill "$operator" 2>/dev/null && wait "$operator"; } || true
+  [ "$code" = 0 ] || { echo "the demo failed; the operator's log ends with:" >&2; tail -n 5 "$folder/operator.log" >&2 || true; }
+  cd / && rm -rf "$folder"
+  exit "$code"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+announce() { printf '\033[2m$ %s\033[0m\n' "$*"; }
+show() { announce "$*"; "$@"; }
+
+# wait_until SECONDS COMMAND…: until the command succeeds.
+wait_until() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$end" ] || { echo "gave up waiting for: $*" >&2; return 1; }
+    sleep 0.2
+  done
+}
+is_gone() { ! kubectl -n shop get secret "$1"; }
+has_keys() { [ "$(keys "$1")" = "$2" ]; }
+keys() { kubectl -n shop get secret "$1" -o go-template='{{range $key, $_ := .data}}{{$key}} {{end}}'; }
+
+say "Install: the CRD, and the operator's own service account and rights"
+show kubectl apply -f crds
+show kubectl apply -f deploy/base/namespace.yaml -f deploy/base/serviceaccount.yaml -f deploy/base/rbac.yaml
+kubectl wait --for=condition=Established crd/vaultsecrets.vaultferry.dev >/dev/null
+show kubectl create namespace shop
+
+say "Make a root key, and start the operator under that service account"
+(umask 077 && vaultferry keygen > "$folder/root-key")
+export ENCRYPTION_KEY_FILE=$folder/root-key
+kubectl config view --raw --minify > "$folder/operator.kubeconfig"
+chmod 600 "$folder/operator.kubeconfig"
+token=$(kubectl -n vaultferry-system create token vaultferry)
+kubectl --kubeconfig "$folder/operator.kubeconfig" config set-credentials operator --token="$token" >/dev/null
+kubectl --kubeconfig "$folder/operator.kubeconfig" config set-context --current --user=operator >/dev/null
+KUBECONFIG=$folder/operator.kubeconfig vaultferry run --port 0 2> "$folder/operator.log" &
+operator=$!
+wait_until 30 grep -q started "$folder/operator.log"
+
+say "Seal the examples with the public key: whoever can seal cannot open"
+cp -r examples "$folder"
+cd "$folder"
+announce "vaultferry public-key > vaultferry.pub"
+vaultferry public-key > vaultferry.pub
+cat vaultferry.pub
+seal() { # NAME TYPE: every file of examples/NAME is a field
+  local command=(vaultferry seal --public-key vaultferry.pub --namespace shop --name "$1" --type "$2") file
+  for file in "examples/$1"/*; do command+=(--field-file "$(basename "$file")=$file"); done
+  announce "${command[@]} > $1.yaml"
+  "${command[@]}" > "$1.yaml"
+}
+seal database password
+seal api-token token
+seal app opaque
+show cut -c 1-100 database.yaml
+
+say "Apply them, and wait until they are Ready"
+show kubectl apply -f database.yaml -f api-token.yaml -f app.yaml
+show kubectl -n shop wait --for=condition=Ready --timeout=30s vaultsecrets.vaultferry.dev --all
+show kubectl -n shop get vaultsecrets.vaultferry.dev -o wide
+
+say "The Secrets are there (their keys, not their values)"
+for name in database api-token app; do printf '%s: %s\n' "$name" "$(keys "$name")"; done
+
+say "Somebody edits one, and adds a key: it is repaired"
+show kubectl -n shop patch secret database --patch '{"stringData":{"password":"edited","added":"by hand"}}'
+wait_until 10 has_keys database "password username "
+printf 'database: %s\n' "$(keys database)"
+
+say "Plaintext is refused by the API server, and not repeated in what it says"
+announce kubectl apply -f plaintext.yaml
+kubectl apply -f - <<'YAML' || true
+{apiVersion: vaultferry.dev/v1alpha1, kind: VaultSecret, metadata: {name: plain, namespace: shop}, spec: {type: token, credentials: {token: plaintext}}}
+YAML
+
+say "Delete a VaultSecret: its Secret goes with it"
+show kubectl -n shop delete vaultsecrets.vaultferry.dev database
+echo "(garbage collection looks for new kinds every 30 s, so on a cluster this young it may take that long)"
+wait_until 90 is_gone database
+show kubectl -n shop get secrets
+
+say "Delete the namespace: nothing hangs, there is no finalizer"
+show kubectl delete namespace shop --timeout=60s
+
+say "That was all"
+cat <<'TEXT'
+What to try next:
+  make controlplane    a control plane of your own to play with; it prints its KUBECONFIG
+  docs/install.md      into a real cluster
+  docs/vaultsecret.md  every field, what is refused, what each condition means
+  docs/sealing.md      what a token is bound to, and what it protects
+  make test            every test, on a real API server
+TEXT

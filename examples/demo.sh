@@ -17,8 +17,10 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
-announce() { printf '\033[2m$ %s\033[0m\n' "$*"; }
+bold= dim= plain=
+if [ -t 1 ]; then bold=$(printf "\033[1m") dim=$(printf "\033[2m") plain=$(printf "\033[0m"); fi
+say() { printf "\n%s== %s%s\n" "$bold" "$*" "$plain"; }
+announce() { printf "%s$ %s%s\n" "$dim" "$*" "$plain"; }
 show() { announce "$*"; "$@"; }
 
 # wait_until SECONDS COMMAND…: until the command succeeds.

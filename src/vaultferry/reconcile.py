@@ -36,7 +36,6 @@ from vaultferry.core.vaultsecret import FORCE_SYNC, SyncedSecret, VaultSecret
 from vaultferry.gather import Material
 from vaultferry.views import Key, Secrets, VaultSecrets
 
-_SOON = 0.2
 _ROUNDS = 3
 _PROVIDER = "sealed"
 _UNKNOWN_LAYOUT = -1
@@ -67,10 +66,15 @@ class Result:
     """How a reconciliation ended, for metrics, logs and the queue."""
 
     name: str
-    """`nothing`, `waiting`, `synced`, `reported`, `superseded`, or the reason."""
+    """`nothing`, `waiting`, `reported`, `superseded`, or the reason of a failure."""
 
     again: float = inf
     """Seconds until the next one, where nothing wakes it before."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the name is the reason of a failure."""
+        return self.name[0].isupper()
 
 
 _NOTHING = Result("nothing")
@@ -113,10 +117,10 @@ class Reconciler:
         except (Absent, NamespaceTerminating, gather.Superseded):
             return Result("superseded")
         except Stale:
-            # The watch is about to tell what changed; this is only in case it is not.
-            return Result("superseded", _SOON)
+            # The watch is about to tell what changed, or is behind for a while.
+            return self._failed(key, resource, "superseded", retry=True)
         except Failure as failure:
-            return self._failed(key, resource, failure)
+            return self._failed(key, resource, failure.reason, retry=failure.retry)
 
     def _need(self, key: Key, resource: VaultSecret) -> Need:
         seen = self.secrets.get(gather.target(resource))
@@ -207,7 +211,7 @@ class Reconciler:
         how = of_failure(resource, failure, seen)
         if not self._is_blip(key, how):
             await self._report(key, resource, how)
-        return self._failed(key, resource, failure)
+        return self._failed(key, resource, failure.reason, retry=failure.retry)
 
     def _is_blip(self, key: Key, how: Outcome) -> bool:
         if not isinstance(how, RefreshFailed) or not how.failure.retry:
@@ -215,15 +219,17 @@ class Reconciler:
         since = self._attempts.since(key, self.around.clock())
         return not is_outage(self._attempts.count(key) + 1, since)
 
-    def _failed(self, key: Key, resource: VaultSecret, failure: Failure) -> Result:
+    def _failed(
+        self, key: Key, resource: VaultSecret, name: str, *, retry: bool
+    ) -> Result:
         wait = self._attempts.fail(
             key,
             self._basis(resource),
             self.around.clock(),
             self.around.chance(),
-            retry=failure.retry,
+            retry=retry,
         )
-        return Result(failure.reason, wait)
+        return Result(name, wait)
 
     def _basis(self, resource: VaultSecret) -> Hashable:
         """Return all that an attempt depends on and that we watch."""

@@ -1,6 +1,7 @@
 """Wires one operator process together and runs it until it is told to stop."""
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import AsyncIterator
@@ -116,8 +117,13 @@ class Operator:
             self._metrics.reconciled("Unexpected", time.monotonic() - began)
             return _POISON_SECONDS
         self._metrics.reconciled(result.name, time.monotonic() - began)
-        log.debug(
-            "reconciled", namespace=key.namespace, name=key.name, result=result.name
+        level = logging.WARNING if result.is_failure else logging.DEBUG
+        log.log(
+            level,
+            "reconciled",
+            namespace=key.namespace,
+            name=key.name,
+            result=result.name,
         )
         return result.again
 

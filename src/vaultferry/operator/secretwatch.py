@@ -15,6 +15,7 @@ from vaultferry.views import Key, Secrets, VaultSecrets
 log = structlog.get_logger()
 
 _WATCH_SECONDS = 600
+_PAUSE_SECONDS = 0.2
 
 
 class SecretWatch:
@@ -45,6 +46,8 @@ class SecretWatch:
         while True:
             try:
                 version = await self._follow(version or await self._list())
+                # A server, or a proxy, that ends watches at once must not spin us.
+                await asyncio.sleep(_PAUSE_SECONDS)
             except Expired:
                 version = None
             except Failure as failure:

@@ -30,6 +30,9 @@ _PROGRESSING = "The values are being fetched and written."
 _SUSPENDED = "spec.suspend is set: the changed spec is not realised."
 _CONTENDED = "Something else keeps changing the Secret: repaired once a minute."
 
+# A message may list keys, whose length nobody limits; the schema has a limit.
+_MESSAGE_CHARACTERS = 2_000
+
 
 class _Say(NamedTuple):
     """What one condition says; `None` as the status keeps the one that is there."""
@@ -134,7 +137,7 @@ def _spoken(
         type=kind,
         status=say.status,
         reason=say.reason,
-        message=say.message,
+        message=say.message[:_MESSAGE_CHARACTERS],
         observed_generation=generation,
         last_transition_time=old.last_transition_time if old and same else now,
     )

@@ -4,9 +4,13 @@ import json
 from collections.abc import Iterable, Mapping
 
 from vaultferry.core.errors import MetadataNotAllowed
+from vaultferry.core.model import GROUP
 from vaultferry.core.secret import METADATA
 
 DEFAULT_PREFIXES = ("app.kubernetes.io",)
+
+# With the domains below them: no configuration allows these.
+_NEVER = (GROUP, "argocd.argoproj.io", "kubernetes.io")
 
 
 def check_allowed(keys: Iterable[str], prefixes: Iterable[str]) -> None:
@@ -22,13 +26,17 @@ def check_allowed(keys: Iterable[str], prefixes: Iterable[str]) -> None:
     Raises:
         MetadataNotAllowed: a key has another prefix.
     """
-    allowed = {"", *prefixes}
+    allowed = {"", *(p for p in prefixes if p in DEFAULT_PREFIXES or not _is_never(p))}
     refused = sorted(k for k in set(keys) if k.rpartition("/")[0] not in allowed)
     if refused:
         raise MetadataNotAllowed(
             f"not allowed on a Secret: {', '.join(refused)}; use keys without a prefix "
             f"or with {', '.join(sorted(allowed - {''})) or 'none'}"
         )
+
+
+def _is_never(prefix: str) -> bool:
+    return any(f".{prefix}".endswith(f".{domain}") for domain in _NEVER)
 
 
 def record(labels: Iterable[str], annotations: Iterable[str]) -> str:
@@ -45,7 +53,7 @@ def recorded(annotations: Mapping[str, str]) -> tuple[set[str], set[str]]:
     """
     try:
         kept = json.loads(annotations.get(METADATA, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return set(), set()
     if not isinstance(kept, dict):
         return set(), set()

@@ -1,5 +1,6 @@
 """How an attempt to reconcile can end: the rows of the table of conditions."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from vaultferry.core.errors import Conflict, Failure
@@ -79,13 +80,19 @@ Outcome = (
 )
 
 
-def of_failure(resource: VaultSecret, failure: Failure, seen: Seen | None) -> Outcome:
+def of_failure(
+    resource: VaultSecret,
+    failure: Failure,
+    seen: Seen | None,
+    right: Hashable = None,
+) -> Outcome:
     """Return the row that a failed attempt belongs to.
 
     Args:
         resource: the resource as it was attempted.
         failure: why the attempt ended.
         seen: the Secret as last seen; None if absent or unknown.
+        right: the `Seen.identity` that was read and found right, if any.
     """
     if not resource.realised:
         return Failed(failure)
@@ -94,6 +101,6 @@ def of_failure(resource: VaultSecret, failure: Failure, seen: Seen | None) -> Ou
         return RepairFailed(failure, failure.of_source)
     if isinstance(failure, Conflict):
         return TakenOver(failure)
-    if seen.resource_version == synced.resource_version:
+    if seen.resource_version == synced.resource_version or seen.identity == right:
         return RefreshFailed(failure)
     return RepairFailed(failure, failure.of_source)

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vaultferry.core.errors import FieldMissing, FieldUnknown, ValueInvalid
+from vaultferry.core.errors import (
+    FieldMissing,
+    FieldUnknown,
+    InvalidSpec,
+    ValueInvalid,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class SecretType:
         Raises:
             FieldMissing: a required field is absent.
             FieldUnknown: a field does not belong to the type.
+            InvalidSpec: the type has no such method.
             ValueInvalid: a value is empty.
         """
         fields = self.fields(method)
@@ -51,10 +57,18 @@ class SecretType:
                 raise ValueInvalid(f"field {name} is empty: seal a value for it")
 
     def fields(self, method: str | None) -> Fields | None:
-        """Return the fields of a method, of the first if None; None if any key goes."""
+        """Return the fields of a method, of the first if None; None if any key goes.
+
+        Raises:
+            InvalidSpec: the type has no such method.
+        """
         if not self.methods:
             return None
-        return self.methods[method or next(iter(self.methods))]
+        chosen = method or next(iter(self.methods))
+        if chosen not in self.methods:
+            known = ", ".join(self.methods)
+            raise InvalidSpec(f"type {self.name} takes spec.authMethod {known}")
+        return self.methods[chosen]
 
 
 def _check_names(type_name: str, fields: Fields, values: Mapping[str, bytes]) -> None:

@@ -25,13 +25,13 @@ check: $(INSTALLED) ## format, lint, types, import contracts, generated files cu
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m vaultferry.crds --check crds
+	$(BIN)/python -m vaultferry.generate --check .
 
 controlplane: $(INSTALLED) ## keep a real API server running, print its KUBECONFIG
 	@$(BIN)/python -m tests.controlplane up
 
-generate: $(INSTALLED) ## write the CRDs from the models
-	$(BIN)/python -m vaultferry.crds crds
+generate: $(INSTALLED) ## write the CRDs and docs/types.md from the code
+	$(BIN)/python -m vaultferry.generate .
 
 clean: ## take away what the other targets made, the control plane's cache excepted
 	rm -rf .venv .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -15,6 +15,7 @@ from vaultferry.core.attempts import Attempts
 from vaultferry.core.backoff import is_outage
 from vaultferry.core.due import Need
 from vaultferry.core.errors import (
+    ApiRejected,
     ApiUnavailable,
     Failure,
     InvalidSpec,
@@ -164,9 +165,17 @@ class Reconciler:
             try:
                 return wanted, await self._act(resource, plan.write(wanted, current))
             except (Stale, Absent):
-                target = gather.target(resource)
-                current = await gather.read(self.cluster, self.secrets, target)
+                current = await self._read(resource)
+            except ApiRejected:
+                if current is None or current.content is not None:
+                    raise
+                # Written unread; the content may tell why, as being immutable does.
+                current = await self._read(resource)
         raise ApiUnavailable("the Secret changed while it was being written")
+
+    async def _read(self, resource: VaultSecret) -> Current | None:
+        target = gather.target(resource)
+        return await gather.read(self.cluster, self.secrets, target)
 
     async def _act(self, resource: VaultSecret, write: plan.Write) -> Seen:
         namespace, name = gather.target(resource)

@@ -44,6 +44,9 @@ def apiserver(bin_dir: Path, files: Files) -> list[str]:
         f"--etcd-servers=https://127.0.0.1:{files.etcd_port}",
         *_apiserver_keys(files),
         "--authorization-mode=RBAC",
+        # Stricter than the default: some distributions have it on, and it asks for a
+        # right of its own before an owner reference may block a deletion.
+        "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
         "--allow-privileged",
         f"--encryption-provider-config={files.path('encryption.yaml')}",
         f"--audit-policy-file={files.path('audit-policy.yaml')}",

@@ -1,0 +1,96 @@
+"""The documentation says what the code does."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from vaultferry.cli import main
+from vaultferry.core.vaultsecret import Spec, Status, Target, VaultSecret
+from vaultferry.operator.metrics import Metrics
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+
+
+def _text(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def _links() -> Iterator[tuple[Path, str]]:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            if "://" not in target:
+                yield page, target
+
+
+@pytest.mark.parametrize(
+    ("page", "target"),
+    list(_links()),
+    ids=lambda value: str(getattr(value, "name", value)),
+)
+def test_a_link_leads_to_a_page_that_is_there(page: Path, target: str) -> None:
+    assert (page.parent / target).exists()
+
+
+@pytest.mark.parametrize("model", [Spec, Status], ids=lambda model: model.__name__)
+def test_every_field_of_the_kind_is_on_its_page(model: type[Spec | Status]) -> None:
+    names = {field.alias for field in model.model_fields.values()} - {"target"}
+
+    missing = {
+        name for name in names if f"`{name}`" not in _text("docs/vaultsecret.md")
+    }
+
+    assert missing == set()
+
+
+def test_every_field_of_the_target_is_on_the_page_of_the_kind() -> None:
+    names = {f"`target.{field.alias}`" for field in Target.model_fields.values()}
+
+    missing = {name for name in names if name not in _text("docs/vaultsecret.md")}
+
+    assert missing == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "page"), [("run", "docs/install.md"), ("seal", "docs/sealing.md")]
+)
+def test_every_option_of_a_command_is_on_its_page(command: str, page: str) -> None:
+    group = main.get_command(click.Context(main), command)
+    assert group is not None
+    options = {name for p in group.params for name in p.opts if name.startswith("--")}
+
+    missing = {name for name in options if name not in _text(page)}
+
+    assert missing == set()
+
+
+def test_every_metric_is_on_the_page_about_running_it() -> None:
+    names = {m.name for m in Metrics().registry.collect()}
+
+    missing = {name for name in names if name not in _text("docs/install.md")}
+
+    assert missing == set()
+
+
+def test_the_example_of_the_kind_is_one() -> None:
+    [block] = re.findall(r"```yaml\n(.*?)```", _text("docs/vaultsecret.md"), re.DOTALL)
+    body = yaml.safe_load(block)
+    body["metadata"] |= {"uid": "u", "resourceVersion": "1"}
+
+    spec = VaultSecret.parse(body).spec
+
+    assert spec.type == "password"
+    assert set(spec.sealed or {}) == {"username", "password"}
+
+
+def test_every_make_target_that_a_page_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", _text("Makefile"), re.MULTILINE))
+    fenced = "\n".join(page.read_text() for page in PAGES)
+
+    named = set(re.findall(r"`make ([a-z]+)`|\$ make ([a-z]+)", fenced))
+
+    assert {first or second for first, second in named} <= targets

@@ -117,7 +117,9 @@ class Cluster:
         query = {"limit": str(_PAGE), "fieldSelector": _NOT_HELM}
         while True:
             page = await self._call("GET", _all_secrets(query), accept=_META_LIST)
-            metadata = page["metadata"]
+            metadata = page.get("metadata") or {}
+            if "resourceVersion" not in metadata:
+                raise _unavailable()
             yield page.get("items") or [], metadata["resourceVersion"]
             if not metadata.get("continue"):
                 return
@@ -156,9 +158,12 @@ class Cluster:
     ) -> Body:
         response = await self._send(verb, path, body, accept, _CALL_TIMEOUT)
         try:
-            return cast("Body", json.loads(await response.read()))
+            answer = json.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError, ValueError):
             raise _unavailable() from None
+        if not isinstance(answer, dict):
+            raise _unavailable()
+        return answer
 
     async def _send(
         self,
@@ -212,11 +217,12 @@ def _content_type(verb: str, body: object) -> str:
 def _event(line: bytes) -> tuple[str, Body]:
     try:
         event = json.loads(line)
-    except ValueError:
+        kind, body = event["type"], event["object"]
+    except (ValueError, TypeError, KeyError):
         raise _unavailable() from None
-    if event["type"] == "ERROR":
-        raise _refused(event["object"].get("code", 500), b"{}")
-    return event["type"], event["object"]
+    if kind == "ERROR":
+        raise _refused(body.get("code", 500), b"{}")
+    return kind, body
 
 
 def _refused(status: int, text: bytes) -> Exception:
@@ -231,7 +237,7 @@ def _refused(status: int, text: bytes) -> Exception:
             "labels and annotations of spec.target, and admission policies"
         )
     if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _unavailable(status)
+        return _unavailable()
     return ApiForbidden(f"the API server does not accept the operator (HTTP {status})")
 
 
@@ -259,9 +265,10 @@ def _forbidden(answer: Body) -> Failure:
     return ApiForbidden("the operator lacks a right at the API server (HTTP 403)")
 
 
-def _unavailable(status: int | None = None) -> ApiUnavailable:
-    how = f"answered HTTP {status}" if status else "did not answer"
-    return ApiUnavailable(f"the API server {how}")
+def _unavailable() -> ApiUnavailable:
+    # The same words whatever the fault: they stand in the status, and an outage
+    # whose symptoms alternate would be a write each time. The metrics tell them apart.
+    return ApiUnavailable("the API server does not answer, or only with errors")
 
 
 def _json(text: bytes) -> Body:

@@ -94,9 +94,10 @@ async def read(cluster: Cluster, secrets: Secrets, key: Key) -> Current | None:
 
 
 async def check_wanted(cluster: Cluster, resource: VaultSecret) -> None:
-    """Check that a resource still wants the Secret that is about to be made again.
+    """Check that a resource still wants the Secret that is about to be its own again.
 
-    When namespaces or owners are deleted, the Secret often goes first.
+    When namespaces or owners are deleted, the Secret often goes first, or with
+    --cascade=orphan its owner reference: put back, it would have the Secret collected.
 
     Raises:
         Superseded: the resource is gone, going, or not the one that was seen.

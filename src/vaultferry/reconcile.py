@@ -94,12 +94,16 @@ class Reconciler:
     _right: dict[Key, Hashable] = field(default_factory=dict)
     """Secrets that moved since the status was written, and were found right."""
 
+    _ignored: dict[Key, int] = field(default_factory=dict)
+    """The hash of the last forced sync that was ignored, and an event said so."""
+
     async def __call__(self, key: Key) -> Result:
         """Reconcile a VaultSecret from the present state."""
         resource = self.vaultsecrets.get(key)
         if resource is None:
             self._forget(key)
             return _NOTHING
+        self._tell_ignored(key, resource)
         need = self._need(key, resource)
         if need is Need.NOTHING:
             self._attempts.clear(key)
@@ -144,13 +148,25 @@ class Reconciler:
             raise
         except Failure as failure:
             return await self._report_failure(key, resource, failure)
-        self._attempts.clear(key)
-        if need is Need.COMPARE and before and before.identity == seen.identity:
-            # Only foreign metadata moved. Writing that would follow every such change.
-            self._right[key] = seen.identity
+        if need is Need.COMPARE and self._is_let_be(key, resource, before, seen):
+            self._attempts.clear(key)
             return _NOTHING
         realisation = _realisation(material, wanted, seen)
-        return await self._report(key, resource, Realised(), realisation)
+        result = await self._report(key, resource, Realised(), realisation)
+        self._attempts.clear(key)
+        return result
+
+    def _is_let_be(
+        self, key: Key, resource: VaultSecret, before: Seen | None, seen: Seen
+    ) -> bool:
+        """Tell whether only foreign metadata moved, and nothing else is to be said.
+
+        Writing that to the status would follow every such change.
+        """
+        if before is None or before.identity != seen.identity:
+            return False
+        self._right[key] = seen.identity
+        return self._need(key, resource) is Need.NOTHING
 
     async def _realise(
         self, resource: VaultSecret, material: Material
@@ -182,7 +198,10 @@ class Reconciler:
         match write:
             case plan.Keep(seen=seen):
                 return seen
-            case plan.Patch(operations=operations):
+            case plan.Patch(operations=operations, claims=claims):
+                if claims:
+                    # A deletion with --cascade=orphan may have just taken it away.
+                    await gather.check_wanted(self.cluster, resource)
                 body = await self.cluster.patch_secret(namespace, name, operations)
             case plan.Create(manifest=manifest):
                 if resource.status.synced_secret is not None:
@@ -217,7 +236,7 @@ class Reconciler:
         self, key: Key, resource: VaultSecret, failure: Failure
     ) -> Result:
         seen = self.secrets.get(gather.target(resource))
-        how = of_failure(resource, failure, seen)
+        how = of_failure(resource, failure, seen, self._right.get(key))
         if not self._is_blip(key, how):
             await self._report(key, resource, how)
         return self._failed(key, resource, failure.reason, retry=failure.retry)
@@ -246,9 +265,17 @@ class Reconciler:
         sync = resource.annotations.get(FORCE_SYNC)
         return resource.uid, resource.generation, sync, seen and seen.identity
 
+    def _tell_ignored(self, key: Key, resource: VaultSecret) -> None:
+        """Post that a forced sync in a bad form is ignored, once for each value."""
+        asked = hash((resource.uid, resource.annotations.get(FORCE_SYNC)))
+        if due.ignored_sync_request(resource) and self._ignored.get(key) != asked:
+            self._ignored[key] = asked
+            self.around.post(resource, events.SYNC_IGNORED)
+
     def _forget(self, key: Key) -> None:
         self._attempts.clear(key)
         self._right.pop(key, None)
+        self._ignored.pop(key, None)
 
 
 def _wanted(

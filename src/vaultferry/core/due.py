@@ -42,7 +42,8 @@ def needed(
     if resource.deleting:
         return Need.NOTHING
     if resource.suspended:
-        return _recognised(resource) if resource.realised else Need.SUSPEND
+        as_realised = resource.status.realised_spec == resource.spec_digest
+        return _recognised(resource) if as_realised else Need.SUSPEND
     if sync_request(resource) is not None or not resource.realised:
         return Need.REALISE
     if not is_synced(resource, seen) and (seen is None or seen.identity != right):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from vaultferry.core.vaultsecret import Condition
+from vaultferry.core.vaultsecret import FORCE_SYNC, Condition
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,13 @@ class Event:
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
+
+
+SYNC_IGNORED = Event(
+    "Warning",
+    "SyncRequestIgnored",
+    f"{FORCE_SYNC} is ignored: use at most 64 letters, digits and : . _ + -",
+)
 
 
 def transitions(before: Iterable[Condition], after: Iterable[Condition]) -> list[Event]:

@@ -37,6 +37,9 @@ class Patch:
 
     operations: list[Operation]
 
+    claims: bool = False
+    """Whether it puts an owner reference that is not there."""
+
 
 @dataclass(frozen=True)
 class Keep:
@@ -77,7 +80,9 @@ def write(desired: Desired, current: Current | None) -> Write:
         return Keep(seen)
     # The API server answers 409 when the Secret is not the one that was seen.
     guard = _put("replace", "/metadata/resourceVersion", seen.resource_version)
-    return Patch([guard, *changes])
+    own = desired.owner_reference
+    claims = own is not None and own not in seen.owner_references
+    return Patch([guard, *changes], claims)
 
 
 def check_owner(seen: Seen, owner: str) -> None:

@@ -2,8 +2,9 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vaultferry.core.model import GROUP
@@ -13,6 +14,9 @@ OWNER = f"{GROUP}/owner"
 VERSION = f"{GROUP}/version"
 FINGERPRINT = f"{GROUP}/fingerprint"
 METADATA = f"{GROUP}/metadata"
+
+# Positive, canonical, and in the range of the status: others can write it as well.
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Seen:
     uid: str
     resource_version: str
     labels: Mapping[str, str]
-    annotations: Mapping[str, str]
+    annotations: Mapping[str, str] = field(repr=False)  # kubectl puts data there
     owner_references: tuple[Mapping[str, Any], ...]
     deleting: bool
 
@@ -52,7 +56,7 @@ class Seen:
     def version(self) -> int | None:
         """The version of the credential, as it was written with the data."""
         text = self.annotations.get(VERSION, "")
-        return int(text) if text.isascii() and text.isdigit() else None
+        return int(text) if _VERSION.fullmatch(text) else None
 
     @property
     def fingerprint(self) -> str | None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
@@ -305,11 +305,11 @@ class VaultSecret:
     uid: str
     generation: int
     resource_version: str
-    annotations: Mapping[str, str]
+    annotations: Mapping[str, str] = field(repr=False)
     deleting: bool
     status: Status
     spec_digest: str
-    raw_spec: Mapping[str, Any]
+    raw_spec: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> "VaultSecret":

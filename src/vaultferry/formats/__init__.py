@@ -4,7 +4,7 @@
 that Secrets written by an older version are looked at again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -49,13 +49,23 @@ def render(formats: Sequence[str], values: Mapping[str, bytes]) -> Rendering:
         InvalidSpec: this version has no such format.
         KeyInvalid: two formats write the same key.
     """
+    data = together(_load(name).render(values) for name in sorted(formats))
+    return Rendering(data, layout(formats))
+
+
+def together(renderings: Iterable[Mapping[str, bytes]]) -> dict[str, bytes]:
+    """Return what several renderings make together.
+
+    Raises:
+        KeyInvalid: two of them write the same key.
+    """
     data: dict[str, bytes] = {}
-    for name in sorted(formats):
-        for key, value in _load(name).render(values).items():
+    for rendering in renderings:
+        for key, value in rendering.items():
             if data.get(key, value) != value:
                 raise KeyInvalid(f"key {key} is written by two of spec.target.formats")
             data[key] = value
-    return Rendering(data, layout(formats))
+    return data
 
 
 def _load(name: str) -> Format:

@@ -94,7 +94,9 @@ class Operator:
             ]
             yield
             self._queue.close()
-            _, late = await asyncio.wait(workers, timeout=_DRAIN_SECONDS)
+            # Before the list of Secrets is complete, none of them has begun anything.
+            drain = _DRAIN_SECONDS if self._secret_watch.complete.is_set() else 0
+            _, late = await asyncio.wait(workers, timeout=drain)
             for task in [*tasks, *late]:
                 task.cancel()
 

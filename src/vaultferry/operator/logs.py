@@ -38,6 +38,7 @@ def configure(level: str) -> None:
         describe_exception,
     ]
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_name_exceptions)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -82,7 +83,18 @@ def redact(_logger: object, _method: str, fields: Fields) -> Fields:
     return {name: _redacted(value) for name, value in fields.items()}
 
 
+def _name_exceptions(record: logging.LogRecord) -> bool:
+    """Have arguments of a message that are exceptions shown by their type."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            type(a).__name__ if isinstance(a, BaseException) else a for a in record.args
+        )
+    return True
+
+
 def _redacted(value: object) -> object:
+    if isinstance(value, BaseException):
+        return type(value).__name__
     if isinstance(value, str):
         return _SECRETS.sub(_REDACTED, value)
     if isinstance(value, bytes):

@@ -1,13 +1,14 @@
 """Posts events: deduplicated, in the background, and never in the way of work."""
 
 import asyncio
+import secrets
 import socket
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from vaultferry.cluster import Absent, Cluster, Stale
+from vaultferry.cluster import Absent, Cluster, Expired, Stale
 from vaultferry.core.errors import Failure
 from vaultferry.core.events import Event
 from vaultferry.core.model import GROUP, VERSION
@@ -50,7 +51,7 @@ class Recorder:
             namespace, manifest = await self._waiting.get()
             try:
                 await self._cluster.create_event(namespace, manifest)
-            except (Failure, Absent, Stale):
+            except (Failure, Absent, Stale, Expired):
                 self._lost()
 
     def _is_repeated(self, fact: Fact) -> bool:
@@ -63,12 +64,17 @@ class Recorder:
         return repeated
 
 
+def _name(resource: VaultSecret) -> str:
+    """Return a name for an event; as `generateName` the dot would be refused."""
+    return f"{resource.name[:200].rstrip('-.')}.{secrets.token_hex(8)}"
+
+
 def _manifest(resource: VaultSecret, event: Event) -> dict[str, Any]:
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {
-            "generateName": f"{resource.name[:200]}.",
+            "name": _name(resource),
             "namespace": resource.namespace,
         },
         "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),

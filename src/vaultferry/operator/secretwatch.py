@@ -35,6 +35,7 @@ class SecretWatch:
         self._wake = wake
         self._clock = clock
         self._failures = 0
+        self._version: str | None = None
         self.complete = asyncio.Event()
         """Set once the list of Secrets is complete: no decision before that."""
         self.heard = clock()
@@ -42,14 +43,14 @@ class SecretWatch:
 
     async def run(self) -> None:
         """List and watch for ever; back off while the API server fails."""
-        version: str | None = None
         while True:
             try:
-                version = await self._follow(version or await self._list())
+                await self._follow(self._version or await self._list())
                 # A server, or a proxy, that ends watches at once must not spin us.
                 await asyncio.sleep(_PAUSE_SECONDS)
             except Expired:
-                version = None
+                self._version = None
+                await asyncio.sleep(_PAUSE_SECONDS)
             except Failure as failure:
                 self._failures += 1
                 log.warning("secret watch interrupted", reason=failure.reason)
@@ -66,19 +67,19 @@ class SecretWatch:
             self._missed(key, int(version))
         self._heard()
         self.complete.set()
+        self._version = version
         return version
 
-    async def _follow(self, version: str) -> str:
-        """Watch from a version; return the one that was reached."""
+    async def _follow(self, version: str) -> None:
+        """Watch from a version, and keep the one that was reached."""
         watch = self._cluster.watch_secrets(version, _WATCH_SECONDS)
         async for kind, body in watch:
             self._heard()
-            version = body["metadata"]["resourceVersion"]
+            self._version = body["metadata"]["resourceVersion"]
             if kind == "DELETED":
                 self._gone(Key.of(body), body["metadata"]["uid"])
             elif kind != "BOOKMARK":
                 self._changed(body)
-        return version
 
     def _changed(self, body: Mapping[str, Any]) -> None:
         if self._secrets.put(body):

@@ -1,0 +1,193 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builders import (
+    BEFORE,
+    NEEDS_PERSON,
+    NOW,
+    WILL_RETRY,
+    edited,
+    realisation,
+    realised,
+    realised_status,
+    synced_secret,
+    vault_secret,
+    vault_secret_body,
+)
+from tests.patches import merge_patched
+from vaultferry.core.outcome import (
+    Contended,
+    Failed,
+    Outcome,
+    Progressing,
+    Realised,
+    RefreshFailed,
+    Suspended,
+    Unchanged,
+)
+from vaultferry.core.report import patch, status
+from vaultferry.core.vaultsecret import FORCE_SYNC, Status, VaultSecret
+
+
+def asked(value: str, handled: str | None = None) -> VaultSecret:
+    body = edited(vault_secret_body(), annotations={FORCE_SYNC: value})
+    return VaultSecret.parse(body | {"status": {"lastHandledSync": handled}})
+
+
+def test_a_first_sync_reports_all_there_is_to_know() -> None:
+    resource = vault_secret()
+
+    after = status(resource, Realised(), realisation(), NOW).dumped()
+
+    del after["conditions"]
+    assert after == {
+        "observedGeneration": 1,
+        "version": 1,
+        "createdAt": NOW,
+        "updatedAt": NOW,
+        "syncedSecret": synced_secret().model_dump(by_alias=True),
+        "realisedSpec": resource.spec_digest,
+        "fields": ["token"],
+        "fieldCount": 1,
+        "provider": "sealed",
+        "fingerprint": "f",
+        "keyId": "k",
+    }
+
+
+@pytest.mark.parametrize(
+    ("version", "updated"), [(1, BEFORE), (2, NOW)], ids=["same", "changed"]
+)
+def test_the_time_of_the_update_moves_with_the_version(
+    version: int, updated: str
+) -> None:
+    after = status(realised(), Realised(), realisation(version=version), NOW)
+
+    assert (after.created_at, after.updated_at) == (BEFORE, updated)
+
+
+def test_a_failure_keeps_what_is_known_of_the_secret() -> None:
+    before = realised().status
+
+    after = status(realised(), RefreshFailed(WILL_RETRY), None, NOW)
+
+    assert after.synced_secret == before.synced_secret
+    assert after.condition("Fresh") is not None
+
+
+def test_only_so_many_fields_are_listed() -> None:
+    names = tuple(f"f{n}" for n in range(101))
+
+    after = status(vault_secret(), Realised(), realisation(fields=names), NOW)
+
+    assert after.fields == list(names[:100])
+    assert after.field_count == 101
+
+
+ENDS: dict[str, tuple[Outcome, bool]] = {
+    "realised": (Realised(), True),
+    "failed, retried": (Failed(WILL_RETRY), True),
+    "failed, needs a person": (Failed(NEEDS_PERSON), True),
+    "contended": (Contended(), True),
+    "under way": (Progressing(), False),
+    "suspended": (Suspended(), False),
+    "unchanged": (Unchanged(), False),
+}
+
+
+@pytest.mark.parametrize(("outcome", "ended"), ENDS.values(), ids=ENDS)
+def test_a_forced_sync_is_handled_once_an_attempt_ended(
+    outcome: Outcome, *, ended: bool
+) -> None:
+    after = status(asked("two", handled="one"), outcome, None, NOW)
+
+    assert after.last_handled_sync == ("two" if ended else "one")
+
+
+@pytest.mark.parametrize("value", ["one", "in bad form"])
+def test_what_is_no_new_request_leaves_the_last_one(value: str) -> None:
+    after = status(asked(value, handled="one"), Realised(), None, NOW)
+
+    assert after.last_handled_sync == "one"
+
+
+def test_reporting_the_same_twice_writes_nothing() -> None:
+    once = status(vault_secret(), Realised(), realisation(), BEFORE)
+
+    twice = status(vault_secret(once.dumped()), Realised(), realisation(), NOW)
+
+    assert patch(once, twice) == {}
+
+
+def test_what_is_no_longer_known_is_taken_away() -> None:
+    before = Status.model_validate(realised_status(vault_secret()) | {"keyId": "k"})
+    after = before.model_copy(update={"key_id": None, "fields": []})
+
+    assert patch(before, after) == {"keyId": None, "fields": None}
+
+
+def test_what_is_no_longer_known_inside_is_taken_away() -> None:
+    connection = {"connection": {"uid": "1", "generation": 1}}
+    source = {"sourceSecret": {"uid": "2", "resourceVersion": "3"}}
+    before = Status.model_validate({"syncedFrom": connection})
+    after = Status.model_validate({"syncedFrom": source})
+
+    changes = patch(before, after)
+
+    assert changes == {"syncedFrom": {"connection": None} | source}
+
+
+TEXT = st.sampled_from(["a", "b"])
+NUMBER = st.integers(1, 3)
+CONDITIONS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(["Ready", "Fresh"]),
+            "status": st.sampled_from(["True", "False"]),
+            "reason": TEXT,
+            "lastTransitionTime": TEXT,
+        },
+        optional={"message": st.sampled_from(["", "a"]), "observedGeneration": NUMBER},
+    ),
+    max_size=2,
+)
+STATUSES = st.fixed_dictionaries(
+    {},
+    optional={
+        "conditions": CONDITIONS,
+        "observedGeneration": st.integers(-1, 2),
+        "version": NUMBER,
+        "keyId": TEXT,
+        "fields": st.lists(TEXT, max_size=2),
+        "syncedFrom": st.fixed_dictionaries(
+            {},
+            optional={
+                "connection": st.fixed_dictionaries(
+                    {"uid": TEXT, "generation": NUMBER}
+                ),
+                "sourceSecret": st.fixed_dictionaries(
+                    {"uid": TEXT, "resourceVersion": TEXT}
+                ),
+            },
+        ),
+        "stored": st.fixed_dictionaries(
+            {"connection": TEXT, "path": TEXT},
+            optional={"fields": st.lists(TEXT, max_size=2)},
+        ),
+    },
+).map(Status.model_validate)
+
+
+@given(STATUSES, STATUSES)
+def test_a_patch_makes_the_new_status_of_the_old(before: Status, after: Status) -> None:
+    patched: Any = merge_patched(before.dumped(), patch(before, after))
+
+    assert Status.model_validate(patched) == after
+
+
+@given(STATUSES)
+def test_nothing_is_written_between_equal_statuses(same: Status) -> None:
+    assert patch(same, Status.model_validate(same.dumped())) == {}

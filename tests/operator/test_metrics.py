@@ -1,0 +1,71 @@
+from prometheus_client.parser import text_string_to_metric_families
+
+from vaultferry import __version__
+from vaultferry.operator.metrics import Metrics
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, str], float]:
+    """Return every sample by name and labels, as a scraper reads them."""
+    families = text_string_to_metric_families(metrics.text().decode())
+    return {
+        (sample.name, ",".join(sorted(sample.labels.values()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_reconciliations_are_counted_by_how_they_ended() -> None:
+    metrics = Metrics()
+    for result in ("nothing", "reported", "reported", "Conflict"):
+        metrics.reconciled(result, 0.02)
+
+    read = samples(metrics)
+
+    assert read["vaultferry_reconciles_total", "reported"] == 2
+    assert read["vaultferry_reconciles_total", "Conflict"] == 1
+
+
+def test_only_what_had_something_to_do_is_timed() -> None:
+    metrics = Metrics()
+    metrics.reconciled("nothing", 5.0)
+    metrics.reconciled("reported", 0.02)
+
+    assert samples(metrics)["vaultferry_reconcile_seconds_count", ""] == 1
+
+
+def test_requests_are_counted_by_verb_and_code() -> None:
+    metrics = Metrics()
+    metrics.called("GET", "200")
+    metrics.called("PATCH", "none")
+
+    read = samples(metrics)
+
+    assert read["vaultferry_api_requests_total", "200,GET"] == 1
+    assert read["vaultferry_api_requests_total", "PATCH,none"] == 1
+
+
+def test_lost_events_are_counted() -> None:
+    metrics = Metrics()
+    metrics.event_lost()
+
+    assert samples(metrics)["vaultferry_events_lost_total", ""] == 1
+
+
+def test_a_gauge_is_read_when_the_metrics_are() -> None:
+    metrics, depth = Metrics(), [1.0]
+    metrics.gauge("queue_depth", "Keys that wait.", lambda: depth[0])
+
+    depth[0] = 7.0
+
+    assert samples(metrics)["vaultferry_queue_depth", ""] == 7
+
+
+def test_the_version_is_told() -> None:
+    assert samples(Metrics())["vaultferry_build_info", __version__] == 1
+
+
+def test_two_operators_in_one_process_count_apart() -> None:
+    one, other = Metrics(), Metrics()
+    one.event_lost()
+
+    assert samples(other)["vaultferry_events_lost_total", ""] == 0

@@ -1,0 +1,171 @@
+"""The glue to kopf: it watches, and can write nothing."""
+
+from itertools import islice
+from typing import Any
+
+import kopf
+import pytest
+from kubernetes.aio.client import Configuration
+
+from tests.builders import UID, Body, edited, vault_secret_body
+from tests.running import run
+from tests.world import KEY
+from vaultferry.operator.watching import (
+    Endless,
+    NoDiffBase,
+    NoProgress,
+    registry,
+    settings,
+)
+from vaultferry.views import Key, VaultSecrets
+
+WRITERS = ("_changing", "_indexing", "_spawning", "_webhooks")
+
+
+class Glue:
+    """kopf's handlers with what they tell."""
+
+    def __init__(self, **configuration: Any) -> None:
+        self.vaultsecrets = VaultSecrets()
+        self.woken: list[Key] = []
+        self.started = 0
+        access = Configuration(host="https://api.example.com")
+        for name, value in configuration.items():
+            setattr(access, name, value)
+        self.registry = registry(
+            access, self.vaultsecrets, self.woken.append, self._start
+        )
+
+    def handlers(self, kind: str) -> dict[str, Any]:
+        found = vars(self.registry)[kind].get_all_handlers()
+        return {str(handler.id).rpartition(".")[2]: handler.fn for handler in found}
+
+    def tell(self, kind: str | None, body: Body) -> None:
+        seen = self.handlers("_watching")["seen"]
+        assert run(seen(event={"type": kind, "object": body}, memo=None)) is None
+
+    def login(self) -> kopf.ConnectionInfo:
+        info: kopf.ConnectionInfo = run(self.handlers("_activities")["login"]())
+        return info
+
+    def _start(self) -> None:
+        self.started += 1
+
+
+def test_kopf_has_no_handler_that_writes() -> None:
+    glue = Glue()
+
+    assert [kind for kind in WRITERS if glue.handlers(kind)] == []
+    assert glue.handlers("_watching").keys() == {"seen"}
+    assert glue.handlers("_activities").keys() == {"login", "startup"}
+
+
+def test_every_kind_of_handler_that_kopf_knows_was_looked_at() -> None:
+    kinds = set(vars(Glue().registry))
+
+    assert kinds == {*WRITERS, "_watching", "_activities"}
+
+
+@pytest.mark.parametrize("kind", [None, "ADDED", "MODIFIED"])
+def test_an_event_updates_the_view_and_wakes_the_resource(kind: str | None) -> None:
+    glue = Glue()
+
+    glue.tell(kind, vault_secret_body())
+
+    assert glue.vaultsecrets.get(KEY)
+    assert glue.woken == [KEY]
+
+
+def test_old_news_wake_nobody() -> None:
+    glue = Glue()
+
+    glue.tell("ADDED", edited(vault_secret_body(), resourceVersion="9"))
+    glue.tell("MODIFIED", edited(vault_secret_body(), resourceVersion="8"))
+
+    assert glue.woken == [KEY]
+
+
+@pytest.mark.parametrize(("uid", "left"), [(UID, 0), ("another", 1)])
+def test_a_deletion_is_of_one_uid_and_wakes(uid: str, left: int) -> None:
+    glue = Glue()
+    glue.tell("ADDED", vault_secret_body())
+
+    glue.tell("DELETED", edited(vault_secret_body(), uid=uid))
+
+    assert (len(glue.vaultsecrets), glue.woken) == (left, [KEY, KEY])
+
+
+def test_the_start_is_told() -> None:
+    glue = Glue()
+
+    run(glue.handlers("_activities")["startup"](settings=None))
+
+    assert glue.started == 1
+
+
+def test_a_login_takes_the_token_anew_each_time() -> None:
+    glue = Glue(api_key={"BearerToken": "Bearer made-up"})
+
+    first, second = glue.login(), glue.login()
+
+    assert (first.scheme, first.token) == ("Bearer", "made-up")
+    assert first.server == "https://api.example.com"
+    assert first.expiration
+    assert second is not first
+
+
+def test_a_login_can_be_by_certificate() -> None:
+    files = {"ssl_ca_cert": "ca.crt", "cert_file": "my.crt", "key_file": "my.key"}
+
+    info = Glue(**files).login()
+
+    assert (info.ca_path, info.certificate_path) == ("ca.crt", "my.crt")
+    assert (info.private_key_path, info.token) == ("my.key", None)
+
+
+def test_kopf_stores_nothing_in_objects() -> None:
+    kopf_settings = settings(streaming=False)
+
+    assert type(kopf_settings.persistence.diffbase_storage) is NoDiffBase
+    assert type(kopf_settings.persistence.progress_storage) is NoProgress
+    assert not kopf_settings.posting.enabled
+
+
+def test_no_storage_writes_or_finds_anything() -> None:
+    raw: Any = vault_secret_body()
+    body, patch = kopf.Body(raw), kopf.Patch()
+    diffbase: Any = NoDiffBase()
+    progress: Any = NoProgress()
+    essence = diffbase.build(body=body)
+
+    diffbase.store(body=body, patch=patch, essence=essence)
+    progress.store(key="k", record={}, body=body, patch=patch)
+    progress.touch(body=body, patch=patch, value="now")
+    progress.purge(key="k", body=body, patch=patch)
+
+    assert not patch
+    assert (essence, diffbase.fetch(body=body)) == ({}, None)
+    assert progress.fetch(key="k", body=body) is None
+    assert progress.clear(essence=essence) is essence
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_the_first_list_is_streamed_where_the_server_can(*, streaming: bool) -> None:
+    assert settings(streaming=streaming).watching.initial_streaming is streaming
+
+
+def test_delays_between_retries_never_run_out() -> None:
+    delays = Endless()
+
+    first, again = list(islice(delays, 500)), list(islice(delays, 500))
+
+    for pauses in (first, again):
+        assert len(pauses) == 500
+        assert 0.5 <= pauses[0] <= 1.0
+        assert all(15.0 <= pause <= 30.0 for pause in pauses[6:])
+
+
+def test_delays_are_those_that_kopf_uses() -> None:
+    backoffs = settings(streaming=False).networking.error_backoffs
+
+    assert isinstance(backoffs, Endless)

@@ -1,0 +1,81 @@
+"""What every module of the folder promises."""
+
+import re
+
+import pytest
+
+from vaultferry import secrettypes
+from vaultferry.core.errors import FieldMissing, FieldUnknown, InvalidSpec
+from vaultferry.core.secrettype import SecretType
+
+TYPES = {name: secrettypes.load(name) for name in secrettypes.names()}
+METHODS = {
+    f"{kind.name} with {method}": (kind, method)
+    for kind in TYPES.values()
+    for method in kind.methods
+}
+
+every_type = pytest.mark.parametrize(("name", "kind"), TYPES.items(), ids=TYPES)
+every_method = pytest.mark.parametrize(
+    ("kind", "method"), METHODS.values(), ids=METHODS
+)
+
+
+def full(kind: SecretType, method: str) -> dict[str, bytes]:
+    return dict.fromkeys(kind.methods[method].names, b"1")
+
+
+@every_type
+def test_a_type_is_named_like_its_module(name: str, kind: SecretType) -> None:
+    assert kind.name == name
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
+
+
+@every_type
+def test_a_summary_is_one_phrase(name: str, kind: SecretType) -> None:
+    assert name
+    assert kind.summary
+    assert not kind.summary.endswith(".")
+    assert "\n" not in kind.summary
+
+
+@every_type
+def test_a_kubernetes_type_is_one_that_a_target_may_have(
+    name: str, kind: SecretType
+) -> None:
+    assert name
+    assert kind.kubernetes_type in {"Opaque", "kubernetes.io/basic-auth"}
+
+
+@every_method
+def test_fields_are_names_and_each_is_there_once(kind: SecretType, method: str) -> None:
+    fields = kind.methods[method]
+
+    assert fields.required
+    assert len(set(fields.names)) == len(fields.names)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in fields.names)
+
+
+@every_method
+def test_exactly_its_fields_are_taken(kind: SecretType, method: str) -> None:
+    values = full(kind, method)
+
+    kind.check(method, values)
+    kind.check(method, dict.fromkeys(kind.methods[method].required, b"1"))
+    with pytest.raises(FieldUnknown, match="unknown: another_field"):
+        kind.check(method, values | {"another_field": b"1"})
+
+
+@every_method
+def test_no_required_field_may_be_absent(kind: SecretType, method: str) -> None:
+    for absent in kind.methods[method].required:
+        values = {k: v for k, v in full(kind, method).items() if k != absent}
+
+        with pytest.raises(FieldMissing, match=f"missing: {absent};"):
+            kind.check(method, values)
+
+
+@pytest.mark.parametrize("name", ["canary", "..opaque", "__init__", ""])
+def test_a_type_that_is_not_known_is_refused_and_not_quoted(name: str) -> None:
+    with pytest.raises(InvalidSpec, match=r"^spec\.type is not known to this version$"):
+        secrettypes.load(name)

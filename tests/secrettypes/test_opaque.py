@@ -1,0 +1,7 @@
+from vaultferry.secrettypes.opaque import TYPE
+
+
+def test_opaque_takes_any_keys() -> None:
+    TYPE.check(None, {"anything": b"1", "ELSE": b"2"})
+
+    assert (TYPE.methods, TYPE.kubernetes_type) == ({}, "Opaque")

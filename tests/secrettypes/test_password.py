@@ -1,0 +1,7 @@
+from vaultferry.secrettypes.password import TYPE
+
+
+def test_a_password_has_a_user_name_and_becomes_basic_auth() -> None:
+    TYPE.check(None, {"username": b"me", "password": b"1"})
+
+    assert TYPE.kubernetes_type == "kubernetes.io/basic-auth"

@@ -1,0 +1,95 @@
+"""A stand-in for the API server: objects in memory, versions, 404 and 409."""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.patches import json_patched, merge_patched
+from vaultferry.cluster import Absent, Cluster, Stale
+from vaultferry.core.errors import ApiRejected
+from vaultferry.views import Key
+
+Body = dict[str, Any]
+
+
+class StandIn(Cluster):
+    """Keeps objects as an API server does, and remembers the calls.
+
+    `faults` holds, by call, what the next calls raise. `meanwhile` holds what others
+    do right before a call arrives.
+    """
+
+    def __init__(self) -> None:
+        self.vaultsecrets: dict[Key, Body] = {}
+        self.secrets: dict[Key, Body] = {}
+        self.calls: list[str] = []
+        self.faults: dict[str, list[Exception]] = {}
+        self.meanwhile: dict[str, Callable[[], object]] = {}
+        self._version = 100
+
+    def store(self, kind: dict[Key, Body], body: Body) -> Body:
+        """Keep an object under the next resourceVersion, as anybody's write does."""
+        self._version += 1
+        kept = copy.deepcopy(body)
+        kept["metadata"] |= {"resourceVersion": str(self._version)}
+        kept["metadata"].setdefault("uid", f"uid-{self._version}")
+        kind[Key.of(kept)] = kept
+        return kept
+
+    async def get_vaultsecret(self, namespace: str, name: str) -> Body:
+        self._called("get vaultsecret")
+        return copy.deepcopy(_found(self.vaultsecrets, Key(namespace, name)))
+
+    async def patch_status(
+        self, namespace: str, name: str, patch: Mapping[str, Any]
+    ) -> Body:
+        self._called("patch status")
+        before = _found(self.vaultsecrets, Key(namespace, name))
+        for guard, value in patch["metadata"].items():
+            if before["metadata"][guard] != value:
+                raise Stale
+        after = merge_patched(before, {"status": patch["status"]})
+        return self.store(self.vaultsecrets, after)
+
+    async def get_secret(self, namespace: str, name: str) -> Body:
+        self._called("get secret")
+        return copy.deepcopy(_found(self.secrets, Key(namespace, name)))
+
+    async def create_secret(self, namespace: str, manifest: Mapping[str, Any]) -> Body:
+        self._called("create secret")
+        body = dict(manifest)
+        if Key(namespace, body["metadata"]["name"]) in self.secrets:
+            raise Stale
+        return _partial(self.store(self.secrets, body))
+
+    async def patch_secret(
+        self, namespace: str, name: str, operations: list[dict[str, Any]]
+    ) -> Body:
+        self._called("patch secret")
+        before = _found(self.secrets, Key(namespace, name))
+        after: Body = json_patched(before, operations)
+        if (
+            after["metadata"]["resourceVersion"]
+            != before["metadata"]["resourceVersion"]
+        ):
+            raise Stale
+        if before.get("immutable") and after["data"] != before["data"]:
+            raise ApiRejected("refused (HTTP 422)")
+        return _partial(self.store(self.secrets, after))
+
+    def _called(self, call: str) -> None:
+        self.calls.append(call)
+        if act := self.meanwhile.pop(call, None):
+            act()
+        if waiting := self.faults.get(call):
+            raise waiting.pop(0)
+
+
+def _found(kind: Mapping[Key, Body], key: Key) -> Body:
+    if key not in kind:
+        raise Absent
+    return kind[key]
+
+
+def _partial(body: Body) -> Body:
+    return {"metadata": copy.deepcopy(body["metadata"])}

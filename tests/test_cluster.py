@@ -1,0 +1,449 @@
+"""Every call against a server on loopback that answers what the test wants."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from traceback import format_exception
+from typing import Any
+
+import pytest
+from aiohttp import web
+from kubernetes.aio.client import Configuration
+
+from tests.builders import CANARY, Body, secret_body, vault_secret_body
+from tests.running import run
+from vaultferry.cluster import Absent, Cluster, Expired, Stale
+from vaultferry.core.errors import (
+    ApiForbidden,
+    ApiRejected,
+    ApiUnavailable,
+    Failure,
+    NamespaceTerminating,
+    QuotaExceeded,
+)
+
+META = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+META_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+SECRETS = "/api/v1/namespaces/team/secrets"
+VAULTSECRET = "/apis/vaultferry.dev/v1alpha1/namespaces/team/vaultsecrets/app"
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Call = Callable[[Cluster], Awaitable[Any]]
+
+
+@dataclass
+class Server:
+    """Answers every request with one handler, and keeps what was asked."""
+
+    handler: Handler
+    port: int = 0
+    asked: list[tuple[str, str, str, str, Any]] = field(default_factory=list)
+    observed: list[tuple[str, str]] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        text = await request.text()
+        self.asked.append(
+            (
+                request.method,
+                str(request.rel_url),
+                request.headers["Accept"],
+                request.headers["Content-Type"],
+                json.loads(text) if text else None,
+            )
+        )
+        return await self.handler(request)
+
+
+@asynccontextmanager
+async def serving(server: Server) -> AsyncIterator[Cluster]:
+    """Serve on loopback; yield a Cluster that is connected to it."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", server.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    configuration = Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")
+    configuration.api_key = {"BearerToken": "Bearer made-up"}
+    cluster = Cluster(configuration, lambda *seen: server.observed.append(seen))
+    try:
+        yield cluster
+    finally:
+        await cluster.close()
+        await runner.cleanup()
+
+
+def called(handler: Handler, call: Call) -> tuple[Any, Server]:
+    """Return what a call returns or raises, and what the server was asked."""
+    server = Server(handler)
+
+    async def story() -> Any:
+        async with serving(server) as cluster:
+            try:
+                return await call(cluster)
+            except Exception as error:  # noqa: BLE001 - whatever comes is the result
+                return error
+
+    return run(story()), server
+
+
+def answering(status: int = 200, body: object = None) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        del request
+        return web.json_response(body or {"metadata": {}}, status=status)
+
+    return handler
+
+
+def refusing(status: int, **more: Any) -> Handler:
+    """Answer with a Status whose message quotes a value, as API servers do."""
+    body = {"kind": "Status", "code": status, "message": f'Invalid value: "{CANARY}"'}
+    return answering(status, body | more)
+
+
+async def reset(request: web.Request) -> web.StreamResponse:
+    assert request.transport
+    request.transport.abort()
+    return web.Response()
+
+
+async def cut(request: web.Request) -> web.StreamResponse:
+    """Begin an answer, and break off."""
+    response = web.StreamResponse(headers={"Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b'{"metadata": {"name": "')
+    assert request.transport
+    request.transport.abort()
+    return response
+
+
+def saying(text: str) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        del request
+        return web.Response(text=text, content_type="application/json")
+
+    return handler
+
+
+def get_secret(cluster: Cluster) -> Awaitable[Any]:
+    return cluster.get_secret("team", "app")
+
+
+def create_secret(cluster: Cluster) -> Awaitable[Any]:
+    return cluster.create_secret("team", secret_body())
+
+
+# What is asked
+
+GUARD = {"metadata": {"uid": "u"}, "status": {"version": 1}}
+OPERATIONS = [{"op": "add", "path": "/data", "value": {}}]
+JSON = "application/json"
+MERGE_PATCH, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
+
+CALLS: dict[str, tuple[Call, tuple[str, str, str, str, Any]]] = {
+    "get a VaultSecret": (
+        lambda c: c.get_vaultsecret("team", "app"),
+        ("GET", VAULTSECRET, JSON, JSON, None),
+    ),
+    "patch a status": (
+        lambda c: c.patch_status("team", "app", GUARD),
+        ("PATCH", f"{VAULTSECRET}/status", META, MERGE_PATCH, GUARD),
+    ),
+    "get a Secret": (get_secret, ("GET", f"{SECRETS}/app", JSON, JSON, None)),
+    "create a Secret": (create_secret, ("POST", SECRETS, META, JSON, secret_body())),
+    "patch a Secret": (
+        lambda c: c.patch_secret("team", "app", OPERATIONS),
+        ("PATCH", f"{SECRETS}/app", META, JSON_PATCH, OPERATIONS),
+    ),
+    "post an event": (
+        lambda c: c.create_event("team", {"reason": "Conflict"}),
+        (
+            "POST",
+            "/apis/events.k8s.io/v1/namespaces/team/events",
+            JSON,
+            JSON,
+            {"reason": "Conflict"},
+        ),
+    ),
+    "see whether our kinds are served": (
+        lambda c: c.check_served(),
+        ("GET", "/apis/vaultferry.dev/v1alpha1", JSON, JSON, None),
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "asked"), CALLS.values(), ids=CALLS)
+def test_a_call_asks_for_no_more_than_it_needs(
+    call: Call, asked: tuple[str, str, str, str, Any]
+) -> None:
+    result, server = called(answering(), call)
+
+    assert server.asked == [asked]
+    assert server.observed == [(asked[0], "200")]
+    assert result in ({"metadata": {}}, None)
+
+
+def test_a_call_shows_who_we_are() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response({"authorization": request.headers["Authorization"]})
+
+    result, _ = called(handler, get_secret)
+
+    assert result == {"authorization": "Bearer made-up"}
+
+
+def test_a_name_cannot_leave_its_place_in_the_path() -> None:
+    _, server = called(answering(), lambda c: c.get_secret("team", "a?b#c"))
+
+    assert server.asked[0][1] == f"{SECRETS}/a%3Fb%23c"
+
+
+@pytest.mark.parametrize(
+    ("minor", "number"), [("34", 34), ("34+", 34), ("", 0), (None, 0), ("x", 0)]
+)
+def test_the_minor_version_is_a_number(minor: str | None, number: int) -> None:
+    handler = answering(body={"major": "1", "minor": minor})
+
+    assert called(handler, lambda c: c.minor_version())[0] == number
+
+
+# What the answers mean
+
+CAUSES = {"causes": [{"reason": "NamespaceTerminating", "message": CANARY}]}
+QUOTA = {"message": f"secrets is forbidden: exceeded quota: {CANARY}"}
+FORBIDDEN = {"reason": "Forbidden", "details": None}
+
+ANSWERS: dict[str, tuple[Handler, type[Exception]]] = {
+    "400": (refusing(400), ApiRejected),
+    "401": (refusing(401), ApiForbidden),
+    "403": (refusing(403), ApiForbidden),
+    "403 without details": (refusing(403, **FORBIDDEN), ApiForbidden),
+    "403 in a namespace that is going": (
+        refusing(403, details=CAUSES),
+        NamespaceTerminating,
+    ),
+    "403 over quota": (refusing(403, **QUOTA), QuotaExceeded),
+    "404": (refusing(404), Absent),
+    "408": (refusing(408), ApiUnavailable),
+    "409": (refusing(409), Stale),
+    "410": (refusing(410), Expired),
+    "413": (refusing(413), ApiRejected),
+    "415": (refusing(415), ApiForbidden),
+    "422": (refusing(422), ApiRejected),
+    "429": (refusing(429), ApiUnavailable),
+    "500": (refusing(500), ApiUnavailable),
+    "503": (refusing(503), ApiUnavailable),
+    "504": (refusing(504), ApiUnavailable),
+    "a reset": (reset, ApiUnavailable),
+    "half an answer": (cut, ApiUnavailable),
+    "no JSON": (saying(f"<html>{CANARY}</html>"), ApiUnavailable),
+    "no object": (saying(f'["{CANARY}"]'), ApiUnavailable),
+    "nothing": (saying(""), ApiUnavailable),
+}
+
+
+@pytest.mark.parametrize(("handler", "error"), ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("call", [get_secret, create_secret])
+def test_an_answer_means_an_error_that_quotes_nothing(
+    handler: Handler, error: type[Exception], call: Call
+) -> None:
+    result, _ = called(handler, call)
+
+    assert type(result) is error
+    shown = f"{result!r} {result.args} {''.join(format_exception(result))}"
+    assert CANARY not in shown
+    assert result.__suppress_context__ or result.__context__ is None
+
+
+@pytest.mark.parametrize("text", ["<html>", '["exceeded quota"]', ""])
+def test_a_refusal_without_a_status_object_is_a_refusal(text: str) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        del request
+        return web.Response(status=403, text=text)
+
+    assert type(called(handler, get_secret)[0]) is ApiForbidden
+
+
+def test_an_outage_has_the_same_words_whatever_its_symptoms() -> None:
+    results = {
+        str(called(h, get_secret)[0]) for h in (refusing(503), refusing(429), reset)
+    }
+
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize(("status", "retry"), [(403, True), (422, False)])
+def test_a_failure_tells_the_status(status: int, *, retry: bool) -> None:
+    result, _ = called(refusing(status), get_secret)
+
+    assert isinstance(result, Failure)
+    assert (f"HTTP {status}" in str(result), result.retry) == (True, retry)
+
+
+@pytest.mark.parametrize(
+    ("handler", "seen"),
+    [(refusing(503), "503"), (reset, "none")],
+    ids=["an error", "no answer"],
+)
+def test_every_call_is_observed_once(handler: Handler, seen: str) -> None:
+    _, server = called(handler, get_secret)
+
+    assert server.observed == [("GET", seen)]
+
+
+def test_where_nothing_listens_the_api_is_unavailable() -> None:
+    async def story() -> None:
+        cluster = Cluster(Configuration(host="http://127.0.0.1:9"), lambda *_: None)
+        try:
+            await get_secret(cluster)
+        finally:
+            await cluster.close()
+
+    with pytest.raises(ApiUnavailable, match="does not answer"):
+        run(story())
+
+
+def test_a_call_that_is_cancelled_ends_as_cancelled() -> None:
+    async def silent(_: web.Request) -> web.Response:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    async def story() -> bool:
+        async with serving(Server(silent)) as cluster:
+            task = asyncio.ensure_future(get_secret(cluster))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            await asyncio.wait([task])
+            return task.cancelled()
+
+    assert run(story())
+
+
+# Lists and watches
+
+
+async def listed(cluster: Cluster) -> list[Any]:
+    return [page async for page in cluster.list_secrets()]
+
+
+def test_a_list_without_a_version_is_no_list() -> None:
+    result, _ = called(saying("{}"), listed)
+
+    assert isinstance(result, ApiUnavailable)
+
+
+async def watched(cluster: Cluster) -> list[Any]:
+    return [event async for event in cluster.watch_secrets("7", 60)]
+
+
+async def watched_until_it_breaks(cluster: Cluster) -> list[Any]:
+    events: list[Any] = []
+    try:
+        async for event in cluster.watch_secrets("7", 60):
+            events.append(event)  # noqa: PERF401 - those before the error count
+    except Failure as failure:
+        events.append(failure)
+    return events
+
+
+def streaming(*lines: str, broken: bool = False) -> Handler:
+    """Answer a watch with lines, and end it, or break off."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for line in lines:
+            await response.write(line.encode())
+        if broken:
+            assert request.transport
+            await asyncio.sleep(0.05)
+            request.transport.abort()
+        return response
+
+    return handler
+
+
+def line(kind: str, body: Body) -> str:
+    return json.dumps({"type": kind, "object": body}) + "\n"
+
+
+def test_a_list_comes_in_pages_of_metadata() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        first = "continue" not in request.query
+        metadata = {"resourceVersion": "9", "continue": "next/page" if first else ""}
+        items = [{"name": "one" if first else "two"}]
+        return web.json_response({"metadata": metadata, "items": items})
+
+    result, server = called(handler, listed)
+
+    assert result == [([{"name": "one"}], "9"), ([{"name": "two"}], "9")]
+    query = "/api/v1/secrets?limit=500&fieldSelector=type!%3Dhelm.sh/release.v1"
+    assert [asked[1] for asked in server.asked] == [
+        query,
+        f"{query}&continue=next/page",
+    ]
+    assert {asked[2] for asked in server.asked} == {META_LIST}
+
+
+def test_an_empty_list_has_a_version_all_the_same() -> None:
+    handler = answering(body={"metadata": {"resourceVersion": "9"}, "items": None})
+
+    assert called(handler, listed)[0] == [([], "9")]
+
+
+def test_a_list_that_took_too_long_has_expired() -> None:
+    assert type(called(refusing(410), listed)[0]) is Expired
+
+
+def test_a_watch_tells_what_changes_and_asks_for_metadata() -> None:
+    lines = [line("ADDED", secret_body()), line("BOOKMARK", {"metadata": {}})]
+
+    result, server = called(streaming(*lines), watched)
+
+    assert result == [("ADDED", secret_body()), ("BOOKMARK", {"metadata": {}})]
+    (asked,) = server.asked
+    assert asked[2] == META
+    wanted = ["watch=true", "allowWatchBookmarks=true", "resourceVersion=7"]
+    assert all(part in asked[1] for part in [*wanted, "timeoutSeconds=60"])
+
+
+def test_a_watch_takes_an_object_as_large_as_they_come() -> None:
+    large = secret_body(annotations={"note": "x" * 1_500_000})
+
+    result, _ = called(streaming(line("ADDED", large)), watched)
+
+    assert result == [("ADDED", large)]
+
+
+ENDS: dict[str, tuple[Handler, type[Exception]]] = {
+    "refused": (refusing(403), ApiForbidden),
+    "too old": (refusing(410), Expired),
+    "too old, told later": (streaming(line("ERROR", {"code": 410})), Expired),
+    "failing, told later": (streaming(line("ERROR", {"code": 500})), ApiUnavailable),
+    "failing for no reason": (streaming(line("ERROR", {})), ApiUnavailable),
+    "a truncated line": (streaming(f'{{"type": "{CANARY}'), ApiUnavailable),
+    "no JSON": (streaming(f"<html>{CANARY}\n"), ApiUnavailable),
+    "no event": (streaming(f'"{CANARY}"\n'), ApiUnavailable),
+    "no object": (streaming(f'{{"type": "{CANARY}"}}\n'), ApiUnavailable),
+    "a reset": (reset, ApiUnavailable),
+}
+
+
+@pytest.mark.parametrize(("handler", "error"), ENDS.values(), ids=ENDS)
+def test_a_watch_that_fails_says_how_and_quotes_nothing(
+    handler: Handler, error: type[Exception]
+) -> None:
+    result, _ = called(handler, watched)
+
+    assert type(result) is error
+    assert CANARY not in "".join(format_exception(result))
+
+
+def test_a_watch_that_breaks_off_is_unavailable_after_what_it_told() -> None:
+    handler = streaming(line("ADDED", vault_secret_body()), broken=True)
+
+    first, last = called(handler, watched_until_it_breaks)[0]
+
+    assert first[0] == "ADDED"
+    assert isinstance(last, ApiUnavailable)

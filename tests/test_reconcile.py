@@ -1,0 +1,798 @@
+"""The story of a reconciliation: what is called, what is written, what is said."""
+
+from math import inf
+from typing import Any
+
+import pytest
+
+from tests.builders import CANARY, NOW, OWNER, Body, edited, sealed
+from tests.keyrings import keyring
+from tests.world import KEY, World
+from vaultferry.cluster import Stale
+from vaultferry.core.errors import (
+    ApiForbidden,
+    ApiRejected,
+    ApiUnavailable,
+    NamespaceTerminating,
+    QuotaExceeded,
+)
+from vaultferry.core.events import SYNC_IGNORED
+from vaultferry.core.keyring import Keyring
+from vaultferry.core.metadata import record
+from vaultferry.core.sealing import Place, Scope
+from vaultferry.core.secret import FINGERPRINT, METADATA, VERSION
+from vaultferry.core.secret import OWNER as OWNER_KEY
+from vaultferry.core.vaultsecret import FORCE_SYNC
+
+READY = {"Ready": "Synced"}
+STATUS_ONLY = ["patch status"]
+REPAIR = ["get secret", "patch secret", "patch status"]
+DOWN = ApiUnavailable("the API server did not answer")
+
+
+def synced(**spec: Any) -> World:
+    """Return a world whose VaultSecret is realised, and nothing happened since."""
+    world = World(**spec)
+    world.step()
+    assert world.says == READY
+    return world
+
+
+def foreign_secret(**metadata: object) -> Body:
+    identity = {"namespace": KEY.namespace, "name": KEY.name}
+    return {"metadata": identity | metadata, "type": "Opaque", "data": {"theirs": ""}}
+
+
+def resealed(ring: Keyring, field: str = "token") -> str:
+    place = Place(KEY.namespace, KEY.name, field)
+    return ring.seal_at_rest(CANARY.encode(), Scope.STRICT, place)
+
+
+def failing(call: str, *errors: Exception, world: World | None = None) -> World:
+    world = world or World()
+    world.cluster.faults[call] = list(errors)
+    return world
+
+
+# From nothing to a Secret
+
+
+def test_a_first_sync_is_two_writes() -> None:
+    world = World()
+
+    result = world.step()
+
+    assert (result.name, result.again) == ("reported", inf)
+    assert world.calls == ["create secret", "patch status"]
+    assert world.data == {"token": CANARY.encode()}
+    assert world.says == READY
+    assert world.events == []
+
+
+def test_the_status_tells_what_was_realised() -> None:
+    status = synced().status
+
+    assert (status.observed_generation, status.version) == (1, 1)
+    assert (status.created_at, status.updated_at) == (NOW, NOW)
+    assert (status.fields, status.field_count) == (["token"], 1)
+    assert (status.provider, status.key_id) == ("sealed", keyring().key_id)
+
+
+def test_looking_again_is_no_call_at_all() -> None:
+    world = synced()
+
+    assert world.step().name == "nothing"
+    assert world.calls == []
+
+
+def test_a_restart_is_no_call_at_all() -> None:
+    world = synced()
+    world.start()
+
+    assert world.step().name == "nothing"
+    assert world.calls == []
+
+
+def test_a_changed_value_is_two_writes_and_the_next_version() -> None:
+    world = synced()
+    world.edit({"sealed": {"token": sealed("another-value")}})
+
+    world.step()
+
+    assert world.calls == ["patch secret", "patch status"]
+    assert world.data == {"token": b"another-value"}
+    assert (world.status.version, world.status.observed_generation) == (2, 2)
+
+
+def test_a_generation_that_changes_nothing_is_one_status_write() -> None:
+    world = synced()
+    world.edit({"displayName": "App"})
+
+    world.step()
+
+    assert world.calls == STATUS_ONLY
+    assert world.status.observed_generation == 2
+    assert world.step().name == "nothing"
+
+
+def test_from_owner_to_orphan_the_secret_stays_the_same_version() -> None:
+    world = synced()
+    world.edit({"target": {"creationPolicy": "Orphan"}})
+
+    world.step()
+
+    metadata = world.cluster.secrets[KEY]["metadata"]
+    assert (metadata["ownerReferences"], world.status.version) == ([], 1)
+
+
+def test_a_crash_between_the_two_writes_costs_one_read() -> None:
+    world = failing("patch status", DOWN)
+    world.step()
+    world.start()
+
+    world.step()
+
+    assert world.calls == ["get secret", "patch status"]
+    assert (world.says, world.status.version) == (READY, 1)
+
+
+def test_a_restore_without_status_goes_on_counting() -> None:
+    world = synced()
+    world.edit({"sealed": {"token": sealed("another-value")}})
+    world.step()
+    world.apply(edited(world.body) | {"status": {"observedGeneration": -1}})
+
+    world.step()
+
+    assert world.status.version == 2
+
+
+def test_rotation_alone_writes_nothing_and_a_new_key_is_told_later() -> None:
+    world = synced()
+    world.start(keyring(2, 1))
+
+    assert world.step().name == "nothing"
+    assert world.calls == []
+
+
+# Drift
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"token": "b3RoZXI="}, {"token": "", "more": ""}], ids=str
+)
+def test_data_that_drifted_is_repaired(data: Body) -> None:
+    world = synced()
+    world.edit_secret(data)
+
+    world.step()
+
+    assert world.calls == REPAIR
+    assert world.data == {"token": CANARY.encode()}
+    assert (world.says, world.events, world.status.version) == (READY, [], 1)
+
+
+def test_a_label_that_was_lost_is_put_back() -> None:
+    world = synced()
+    world.edit_secret(labels={})
+
+    world.step()
+
+    assert world.calls == REPAIR
+    assert world.cluster.secrets[KEY]["metadata"]["labels"]
+
+
+def test_foreign_metadata_is_read_once_and_let_be() -> None:
+    world = synced()
+    world.edit_secret(labels={"vaultferry.dev/managed": "true", "theirs": "1"})
+
+    world.step()
+
+    assert world.calls == ["get secret"]
+    assert world.step().name == "nothing"
+    assert world.calls == []
+
+
+def test_a_generation_that_moved_with_foreign_metadata_is_still_observed() -> None:
+    world = synced()
+    world.edit_secret(finalizers=["example.com/theirs"])
+    world.edit({"displayName": "App"})
+
+    world.step()
+
+    assert world.status.observed_generation == 2
+    assert world.step().name == "nothing"
+
+
+def test_a_secret_that_is_gone_is_made_again_after_one_look() -> None:
+    world = synced()
+    world.delete_secret()
+
+    world.step()
+
+    assert world.calls == ["get vaultsecret", "create secret", "patch status"]
+    assert (world.says, world.status.version) == (READY, 1)
+
+
+def test_a_secret_is_not_made_again_for_a_resource_that_is_gone() -> None:
+    world = synced()
+    world.delete_secret()
+    world.cluster.vaultsecrets.clear()
+
+    assert world.step().name == "superseded"
+    assert world.calls == ["get vaultsecret"]
+
+
+@pytest.mark.parametrize(
+    "news",
+    [{"deletionTimestamp": NOW}, {"uid": "another"}, {"generation": 2}],
+    ids=["going", "another", "changed"],
+)
+def test_a_secret_is_not_made_again_for_what_the_resource_was(news: Body) -> None:
+    world = synced()
+    world.delete_secret()
+    world.cluster.store(world.cluster.vaultsecrets, edited(world.body, **news))
+
+    assert world.step().name == "superseded"
+    assert world.calls == ["get vaultsecret"]
+
+
+def test_a_secret_that_is_going_is_left_alone() -> None:
+    world = synced()
+    world.edit_secret({}, deletionTimestamp=NOW)
+
+    assert (world.step().name, world.calls) == ("superseded", [])
+
+
+def test_a_secret_that_is_found_going_is_left_alone() -> None:
+    world = synced()
+    world.edit_secret({})
+    world.cluster.meanwhile["get secret"] = lambda: world.cluster.secrets[KEY][
+        "metadata"
+    ].update({"deletionTimestamp": NOW})
+
+    assert (world.step().name, world.calls) == ("superseded", ["get secret"])
+
+
+# The end
+
+
+def test_a_resource_that_is_going_is_left_alone() -> None:
+    world = World()
+    world.edit(deletionTimestamp=NOW)
+
+    assert (world.step().name, world.calls) == ("nothing", [])
+
+
+def test_a_resource_that_is_gone_is_forgotten() -> None:
+    world = synced()
+    world.cluster.vaultsecrets.clear()
+    world.vaultsecrets.drop(KEY, "uid-of-app")
+
+    assert (world.step().name, world.calls) == ("nothing", [])
+
+
+def test_nothing_is_written_once_the_namespace_is_going() -> None:
+    world = failing("create secret", NamespaceTerminating("is being deleted"))
+
+    result = world.step()
+
+    assert (result.name, result.again) == ("superseded", inf)
+    assert world.calls == ["create secret"]
+    assert world.body["status"] == {"observedGeneration": -1}
+
+
+# Whose Secret it is
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{}, {"annotations": {OWNER_KEY: "elsewhere/app"}}],
+    ids=["nobody's", "another's"],
+)
+def test_a_secret_that_is_not_ours_is_never_touched(metadata: Body) -> None:
+    world = World()
+    world.cluster.store(world.cluster.secrets, foreign_secret(**metadata))
+    world.watch()
+
+    result = world.step()
+
+    assert (result.name, result.again) == ("Conflict", inf)
+    assert world.calls == STATUS_ONLY
+    assert world.says == {"Ready": "!Conflict", "Stalled": "Conflict"}
+    assert [event.reason for event in world.events] == ["Conflict"]
+
+
+def test_a_conflict_is_not_told_twice() -> None:
+    world = World()
+    world.cluster.store(world.cluster.secrets, foreign_secret())
+    world.watch()
+    world.step()
+
+    assert (world.step().name, world.calls) == ("waiting", [])
+    world.start()
+    assert (world.step().name, world.calls) == ("Conflict", [])
+
+
+def test_a_conflict_ends_when_the_secret_goes() -> None:
+    world = World()
+    world.cluster.store(world.cluster.secrets, foreign_secret())
+    world.watch()
+    world.step()
+
+    world.delete_secret()
+    world.step()
+
+    assert world.says == READY
+    assert world.events[-1].reason == "Recovered"
+
+
+def test_a_secret_that_was_taken_over_is_left_to_its_owner() -> None:
+    world = synced()
+    world.edit_secret({}, annotations={OWNER_KEY: "elsewhere/app"})
+
+    world.step()
+
+    assert world.calls == STATUS_ONLY
+    assert world.says == {"Ready": "!Conflict", "Stalled": "Conflict"}
+    assert world.data == {}
+
+
+def test_a_create_that_loses_a_race_looks_before_it_writes() -> None:
+    world = World()
+    world.cluster.meanwhile["create secret"] = lambda: world.cluster.store(
+        world.cluster.secrets, foreign_secret()
+    )
+
+    world.step()
+
+    assert world.calls == ["create secret", "get secret", "patch status"]
+    assert world.says["Ready"] == "!Conflict"
+    assert world.data == {"theirs": b""}
+
+
+def test_our_own_secret_is_taken_back_by_its_name() -> None:
+    world = World()
+    ours = foreign_secret(
+        annotations={OWNER_KEY: OWNER, VERSION: "4", FINGERPRINT: "x"}
+    )
+    world.cluster.store(world.cluster.secrets, ours)
+    world.watch()
+
+    world.step()
+
+    assert world.calls == [REPAIR[0], "get vaultsecret", *REPAIR[1:]]
+    assert world.data == {"token": CANARY.encode()}
+
+
+def test_an_owner_reference_that_was_taken_away_is_put_back_after_one_look() -> None:
+    world = synced()
+    world.edit_secret(ownerReferences=[])
+
+    world.step()
+
+    assert world.calls == [REPAIR[0], "get vaultsecret", *REPAIR[1:]]
+    assert world.cluster.secrets[KEY]["metadata"]["ownerReferences"]
+
+
+def test_an_owner_reference_is_not_put_back_for_a_resource_that_is_going() -> None:
+    world = synced()
+    world.edit_secret(ownerReferences=[])
+    going = edited(world.body, deletionTimestamp=NOW)
+    world.cluster.store(world.cluster.vaultsecrets, going)
+
+    assert world.step().name == "superseded"
+    assert world.cluster.secrets[KEY]["metadata"]["ownerReferences"] == []
+
+
+def test_a_secret_of_another_type_needs_a_person() -> None:
+    world = World()
+    ours = foreign_secret(annotations={OWNER_KEY: OWNER}) | {"type": "example.com/x"}
+    world.cluster.store(world.cluster.secrets, ours)
+    world.watch()
+
+    assert world.step().name == "TypeDiffers"
+    assert world.calls == ["get secret", "patch status"]
+
+
+def test_an_immutable_secret_has_a_reason_of_its_own() -> None:
+    world = synced()
+    world.cluster.secrets[KEY]["immutable"] = True
+    world.edit({"sealed": {"token": sealed("another-value")}})
+
+    assert world.step().name == "SecretImmutable"
+    assert world.calls == ["patch secret", "get secret", "patch status"]
+    assert world.says["Stalled"] == "SecretImmutable"
+
+
+# Races
+
+
+def test_a_patch_of_a_secret_that_moved_looks_again() -> None:
+    world = synced()
+    world.edit({"sealed": {"token": sealed("another-value")}})
+    moved = edited(world.cluster.secrets[KEY])
+    world.cluster.meanwhile["patch secret"] = lambda: world.cluster.store(
+        world.cluster.secrets, moved
+    )
+
+    world.step()
+
+    assert world.calls[:3] == ["patch secret", "get secret", "patch secret"]
+    assert (world.data, world.says) == ({"token": b"another-value"}, READY)
+
+
+def test_a_patch_of_a_secret_that_is_gone_makes_it() -> None:
+    world = synced()
+    world.edit({"sealed": {"token": sealed("another-value")}})
+    world.cluster.meanwhile["patch secret"] = world.cluster.secrets.clear
+
+    world.step()
+
+    assert world.calls[-2:] == ["create secret", "patch status"]
+    assert world.data == {"token": b"another-value"}
+
+
+def test_a_secret_that_never_holds_still_is_tried_later() -> None:
+    world = failing("create secret", Stale(), Stale(), Stale())
+
+    result = world.step()
+
+    assert (result.name, result.again) == ("ApiUnavailable", 1.0)
+    assert world.says == {"Ready": "!ApiUnavailable", "Reconciling": "ApiUnavailable"}
+
+
+def test_a_status_of_a_resource_that_moved_is_not_written() -> None:
+    world = World()
+    moved = edited(world.body)
+    world.cluster.meanwhile["patch status"] = lambda: world.cluster.store(
+        world.cluster.vaultsecrets, moved
+    )
+
+    result = world.step()
+
+    assert (result.name, result.again) == ("superseded", 1.0)
+    world.now += 1.0
+    world.step()
+    assert world.says == READY
+
+
+def test_where_the_view_stays_behind_the_waits_grow() -> None:
+    world = failing("patch status", *[Stale()] * 9)
+
+    waits = []
+    for _ in range(4):
+        waits.append(world.step().again)
+        world.now += waits[-1]
+
+    # The first attempt writes the Secret: what the others are based on.
+    assert waits == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_a_resource_that_goes_before_its_status_is_written_is_superseded() -> None:
+    world = World()
+    world.cluster.meanwhile["patch status"] = world.cluster.vaultsecrets.clear
+
+    assert world.step().name == "superseded"
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    "error",
+    [DOWN, ApiForbidden("no right"), QuotaExceeded("no room")],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_passes_by_itself_is_tried_again(error: Exception) -> None:
+    world = failing("create secret", error)
+    reason = type(error).__name__
+
+    result = world.step()
+
+    assert (result.name, result.again, result.is_failure) == (reason, 1.0, True)
+    assert world.says == {"Ready": f"!{reason}", "Reconciling": reason}
+    assert world.status.observed_generation == -1
+    assert world.events == []
+
+
+def test_our_own_status_event_does_not_make_a_hot_loop() -> None:
+    world = failing("create secret", DOWN)
+    world.step()
+
+    again = world.step()
+
+    assert (again.name, again.again, world.calls) == ("waiting", 1.0, [])
+
+
+def test_waits_double_and_the_status_is_written_once() -> None:
+    world = failing("create secret", *[DOWN] * 5)
+
+    waits, written = [], []
+    for _ in range(5):
+        waits.append(world.step().again)
+        written.append("patch status" in world.calls)
+        world.now += waits[-1]
+
+    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0]
+    assert written == [True, False, False, False, False]
+    assert world.step().name == "reported"
+
+
+def test_a_changed_spec_is_tried_at_once() -> None:
+    world = failing("create secret", DOWN)
+    world.step()
+
+    world.edit({"sealed": {"token": sealed("another-value")}})
+
+    assert (world.step().name, world.says) == ("reported", READY)
+
+
+def test_what_needs_a_person_waits_for_a_change() -> None:
+    world = World(sealed={"token": sealed(name="other")})
+
+    result = world.step()
+
+    assert (result.name, result.again) == ("TokenNotOpened", inf)
+    assert world.says == {"Ready": "!TokenNotOpened", "Stalled": "TokenNotOpened"}
+    assert world.status.observed_generation == 1
+    assert (world.step().name, world.step().again) == ("waiting", inf)
+    world.edit({"sealed": {"token": sealed()}})
+    world.step()
+    assert (world.says, world.events[-1].reason) == (READY, "Recovered")
+
+
+SPECS: dict[str, tuple[Body, str]] = {
+    "not understood": ({"sealed": CANARY}, "InvalidSpec"),
+    "no source": ({"sealed": None}, "InvalidSpec"),
+    "unknown type": ({"type": CANARY}, "InvalidSpec"),
+    "unknown method": ({"authMethod": CANARY}, "InvalidSpec"),
+    "unknown format": ({"target": {"formats": [CANARY]}}, "InvalidSpec"),
+    "no token": ({"sealed": {"token": CANARY}}, "TokenMalformed"),
+    "a field too few": ({"type": "password"}, "FieldMissing"),
+    "an empty value": ({"sealed": {"token": sealed("")}}, "ValueInvalid"),
+    "an illegal key": (
+        {"type": "opaque", "sealed": {"a b": sealed(field="a b")}},
+        "KeyInvalid",
+    ),
+    "a foreign label": (
+        {"target": {"labels": {"example.com/x": CANARY}}},
+        "MetadataNotAllowed",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "reason"), SPECS.values(), ids=SPECS)
+def test_a_bad_spec_is_told_and_not_quoted(spec: Body, reason: str) -> None:
+    world = World(**spec)
+
+    result = world.step()
+
+    assert (result.name, world.calls) == (reason, STATUS_ONLY)
+    assert world.says == {"Ready": f"!{reason}", "Stalled": reason}
+    assert CANARY not in f"{world.body['status']} {world.events} {result}"
+
+
+def test_a_key_that_is_gone_is_told_and_nothing_is_deleted() -> None:
+    world = synced()
+    world.start(keyring(2))
+    world.edit({"sealed": {"token": sealed("another-value")}})
+
+    world.step()
+
+    assert world.says == {"Ready": "!UnknownKeyId", "Stalled": "UnknownKeyId"}
+    assert world.data == {"token": CANARY.encode()}
+
+
+def test_where_the_key_of_the_fingerprint_is_gone_the_data_is_compared() -> None:
+    world = synced()
+    ring = keyring(2)
+    world.start(ring)
+    world.edit({"sealed": {"token": resealed(ring)}})
+
+    world.step()
+
+    assert world.calls[0] == "get secret"
+    assert (world.status.version, world.status.key_id) == (1, ring.key_id)
+
+
+def test_a_refused_secret_is_told_once() -> None:
+    world = failing("create secret", ApiRejected("the API server refused the Secret"))
+
+    assert world.step().name == "ApiRejected"
+    assert world.says["Stalled"] == "ApiRejected"
+    assert world.step().name == "waiting"
+
+
+def test_an_api_that_refuses_even_the_status_is_waited_for() -> None:
+    world = failing("patch status", DOWN, DOWN)
+
+    assert (world.step().again, world.status.conditions) == (1.0, [])
+    world.now += 1.0
+    assert world.step().name == "ApiUnavailable"
+
+
+def test_a_repair_that_failed_says_so_until_it_works() -> None:
+    world = synced()
+    world.edit_secret({})
+    world.cluster.faults["get secret"] = [DOWN]
+    world.step()
+    failed = world.says
+
+    world.now += 1.0
+    world.step()
+
+    assert failed == {"Ready": "!ApiUnavailable", "Reconciling": "ApiUnavailable"}
+    assert (world.says, world.data) == (READY, {"token": CANARY.encode()})
+
+
+# Suspended
+
+
+def test_a_suspended_resource_is_not_synced() -> None:
+    world = World(suspend=True)
+
+    world.step()
+
+    assert world.calls == STATUS_ONLY
+    assert world.says == {"Ready": "!Suspended", "Stalled": "Suspended"}
+    assert (world.step().name, world.calls) == ("nothing", [])
+
+
+def test_a_suspended_resource_is_as_it_was() -> None:
+    world = synced()
+    world.edit({"suspend": True})
+    world.step()
+    world.edit_secret({})
+
+    assert (world.step().name, world.calls) == ("nothing", [])
+    assert (world.says, world.status.observed_generation) == (READY, 2)
+
+
+def test_a_resource_that_goes_on_repairs_what_it_let_be() -> None:
+    world = synced()
+    world.edit({"suspend": True})
+    world.step()
+    world.edit_secret({})
+
+    world.edit({"suspend": False})
+    world.step()
+
+    assert (world.says, world.status.observed_generation) == (READY, 3)
+    assert world.data == {"token": CANARY.encode()}
+
+
+def test_a_spec_that_changed_while_suspended_waits() -> None:
+    world = synced()
+    world.edit({"suspend": True, "sealed": {"token": sealed("another-value")}})
+
+    world.step()
+
+    assert world.says == {"Ready": "!Suspended", "Stalled": "Suspended"}
+    assert world.data == {"token": CANARY.encode()}
+
+
+# Forced syncs
+
+
+def test_a_forced_sync_looks_and_is_echoed() -> None:
+    world = synced()
+    world.edit(annotations={FORCE_SYNC: "now"})
+
+    world.step()
+
+    assert world.calls == ["get secret", "patch status"]
+    assert world.status.last_handled_sync == "now"
+    assert world.step().name == "nothing"
+
+
+def test_a_forced_sync_that_fails_is_echoed_all_the_same() -> None:
+    world = synced()
+    world.start(keyring(2))
+    world.edit(annotations={FORCE_SYNC: "now"})
+
+    world.step()
+
+    assert world.status.last_handled_sync == "now"
+    assert world.says == {"Ready": "Synced", "Fresh": "!UnknownKeyId"}
+    assert world.step().name == "nothing"
+
+
+def test_a_forced_sync_of_a_secret_found_right_leaves_it_ready() -> None:
+    world = synced()
+    world.edit_secret(finalizers=["example.com/theirs"])
+    world.step()
+    world.reconcile.keyring = keyring(2)
+    world.edit(annotations={FORCE_SYNC: "now"})
+
+    world.step()
+
+    assert world.says["Ready"] == "Synced"
+
+
+def test_a_forced_sync_waits_while_suspended() -> None:
+    world = synced()
+    world.edit({"suspend": True}, annotations={FORCE_SYNC: "now"})
+
+    world.step()
+
+    assert world.status.last_handled_sync is None
+
+
+def test_a_blip_is_not_told_and_an_outage_is() -> None:
+    world = synced()
+    world.edit(annotations={FORCE_SYNC: "now"})
+    world.cluster.faults["get secret"] = [DOWN] * 20
+
+    told = []
+    while world.now < 1_120.0:
+        world.now += world.step().again
+        told.append("Fresh" in world.says)
+
+    assert told == [False] * 6 + [True]
+
+
+def test_a_forced_sync_in_a_bad_form_is_ignored_with_one_event() -> None:
+    world = synced()
+    world.edit(annotations={FORCE_SYNC: f"now {CANARY}"})
+
+    assert [world.step().name, world.step().name] == ["nothing", "nothing"]
+    assert world.events == [SYNC_IGNORED]
+    assert CANARY not in SYNC_IGNORED.message
+
+
+def test_each_bad_value_has_an_event_of_its_own() -> None:
+    world = synced()
+    for value in ("one one", "one one", "two two"):
+        world.edit(annotations={FORCE_SYNC: value})
+        world.step()
+
+    assert world.events == [SYNC_IGNORED, SYNC_IGNORED]
+
+
+# Labels and annotations of the target
+
+
+def test_metadata_of_the_target_comes_and_goes() -> None:
+    world = synced(target={"labels": {"team": "a"}, "annotations": {"note": "b"}})
+    before = world.cluster.secrets[KEY]["metadata"]
+    world.edit({"target": {}})
+
+    world.step()
+
+    after = world.cluster.secrets[KEY]["metadata"]
+    assert before["annotations"][METADATA] == record(["team"], ["note"])
+    assert "team" not in after["labels"]
+    assert {"note", METADATA}.isdisjoint(after["annotations"])
+
+
+def test_a_target_has_the_name_that_it_is_given() -> None:
+    world = World(target={"name": "other"})
+
+    world.step()
+
+    assert [key.name for key in world.cluster.secrets] == ["other"]
+    assert world.status.synced_secret
+    assert world.status.synced_secret.name == "other"
+
+
+def test_the_oldest_key_is_told() -> None:
+    old, new = keyring(1), keyring(2, 1)
+    tokens = {"new": resealed(new, "new"), "old": sealed(field="old")}
+    world = World(new, type="opaque", sealed=tokens)
+
+    world.step()
+
+    assert (world.says, world.status.key_id) == (READY, old.key_id)
+
+
+def test_a_new_layout_is_written_where_the_status_has_another() -> None:
+    world = synced()
+    world.body["status"]["syncedSecret"]["layout"] = 0
+    world.apply(world.body)
+
+    world.step()
+
+    assert world.calls == ["patch secret", "patch status"]
+    assert world.status.synced_secret
+    assert world.status.synced_secret.layout == 1

@@ -1,0 +1,188 @@
+from typing import Any
+
+import pytest
+
+from tests.builders import (
+    NAME,
+    NAMESPACE,
+    UID,
+    Body,
+    edited,
+    secret_body,
+    vault_secret_body,
+)
+from vaultferry.core.secret import LABEL
+from vaultferry.views import Key, Secrets, VaultSecrets
+
+KEY = Key(NAMESPACE, NAME)
+OTHER = Key(NAMESPACE, "other")
+
+
+def view(*bodies: Body) -> VaultSecrets:
+    vaultsecrets = VaultSecrets()
+    for body in bodies:
+        vaultsecrets.put(body)
+    return vaultsecrets
+
+
+def version(number: int, **metadata: Any) -> Body:
+    return edited(vault_secret_body(), resourceVersion=str(number), **metadata)
+
+
+def secret(number: int, **metadata: Any) -> Body:
+    return secret_body(resourceVersion=str(number), **metadata)
+
+
+def test_a_key_reads_as_people_write_it() -> None:
+    assert str(Key.of(vault_secret_body())) == "team/app"
+
+
+def test_an_unknown_resource_is_not_there() -> None:
+    assert view().get(KEY) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [(1, 2, 2), (2, 1, 2), (9, 10, 10), (10, 9, 10), (1, 1, 1)],
+)
+def test_of_two_states_the_newer_is_kept(first: int, second: int, kept: int) -> None:
+    vaultsecrets = view(version(first))
+
+    news = vaultsecrets.put(version(second))
+
+    resource = vaultsecrets.get(KEY)
+    assert resource
+    assert resource.resource_version == str(kept)
+    assert news is (second > first)
+
+
+def test_what_others_manage_is_not_kept() -> None:
+    managed = edited(vault_secret_body(), managedFields=[{"manager": "x" * 100_000}])
+    vaultsecrets = view(managed)
+
+    assert "xxx" not in str(vars(vaultsecrets))
+
+
+def test_a_status_that_was_written_is_seen_at_once() -> None:
+    vaultsecrets = view(version(1))
+    answer = version(2, generation=1)["metadata"]
+
+    vaultsecrets.put_status(KEY, answer, {"version": 3})
+
+    resource = vaultsecrets.get(KEY)
+    assert resource
+    assert (resource.resource_version, resource.status.version) == ("2", 3)
+    assert resource.spec.type == "token"
+
+
+def test_a_status_does_not_undo_what_came_later() -> None:
+    vaultsecrets = view(version(3, generation=2))
+
+    vaultsecrets.put_status(KEY, version(2)["metadata"], {"version": 3})
+
+    resource = vaultsecrets.get(KEY)
+    assert resource
+    assert (resource.generation, resource.status.version) == (2, None)
+
+
+def test_a_status_of_what_is_gone_brings_nothing_back() -> None:
+    vaultsecrets = view()
+
+    vaultsecrets.put_status(KEY, version(2)["metadata"], {})
+
+    assert len(vaultsecrets) == 0
+
+
+def test_a_resource_that_was_deleted_is_forgotten() -> None:
+    vaultsecrets = view(version(1))
+
+    vaultsecrets.drop(KEY, UID)
+
+    assert (vaultsecrets.get(KEY), len(vaultsecrets)) == (None, 0)
+    assert vaultsecrets.targeting(KEY) == ()
+
+
+@pytest.mark.parametrize(("key", "uid"), [(KEY, "another"), (OTHER, UID)])
+def test_a_late_deletion_does_not_take_the_next_one(key: Key, uid: str) -> None:
+    vaultsecrets = view(version(1))
+
+    vaultsecrets.drop(key, uid)
+
+    assert vaultsecrets.get(KEY)
+
+
+def test_resources_are_found_by_their_target() -> None:
+    named = vault_secret_body(target={"name": NAME})
+    vaultsecrets = view(version(1), edited(named, name="other"))
+
+    assert set(vaultsecrets.targeting(KEY)) == {KEY, OTHER}
+    assert vaultsecrets.targeting(Key("elsewhere", NAME)) == ()
+
+
+def test_a_target_that_moved_is_found_at_its_new_name_only() -> None:
+    vaultsecrets = view(version(1))
+    moved = edited(vault_secret_body(target={"name": "other"}), resourceVersion="2")
+
+    vaultsecrets.put(moved)
+
+    assert vaultsecrets.targeting(OTHER) == (KEY,)
+    assert vaultsecrets.targeting(KEY) == ()
+
+
+def test_a_resource_without_a_spec_targets_its_own_name() -> None:
+    vaultsecrets = view(vault_secret_body() | {"spec": None})
+
+    assert vaultsecrets.targeting(KEY) == (KEY,)
+
+
+def test_a_target_is_kept_with_or_without_our_label() -> None:
+    secrets = Secrets(view(version(1)))
+
+    assert secrets.put(secret(7))
+    assert (secrets.get(KEY) is not None, len(secrets)) == (True, 1)
+
+
+def test_a_secret_with_our_label_is_kept_whoever_wants_it() -> None:
+    secrets = Secrets(view())
+
+    assert secrets.put(secret(7, labels={LABEL: "true"}))
+    assert secrets.keys() == {KEY}
+
+
+def test_other_secrets_are_not_kept() -> None:
+    secrets = Secrets(view())
+
+    assert not secrets.put(secret(7))
+    assert secrets.get(KEY) is None
+
+
+def test_a_secret_that_no_longer_matters_is_let_go() -> None:
+    secrets = Secrets(view())
+    secrets.put(secret(7, labels={LABEL: "true"}))
+
+    secrets.put(secret(8))
+
+    assert secrets.keys() == frozenset()
+
+
+@pytest.mark.parametrize(("number", "news"), [(6, False), (7, False), (10, True)])
+def test_of_two_secrets_the_newer_is_kept(number: int, *, news: bool) -> None:
+    secrets = Secrets(view(version(1)))
+    secrets.put(secret(7))
+
+    assert secrets.put(secret(number)) is news
+
+    kept = secrets.get(KEY)
+    assert kept
+    assert kept.resource_version == str(max(7, number))
+
+
+@pytest.mark.parametrize(("uid", "left"), [("uid-of-secret", 0), ("another", 1)])
+def test_only_the_secret_that_is_gone_is_forgotten(uid: str, left: int) -> None:
+    secrets = Secrets(view(version(1)))
+    secrets.put(secret(7))
+
+    secrets.drop(KEY, uid)
+    secrets.drop(OTHER, uid)
+
+    assert len(secrets) == left

@@ -37,7 +37,7 @@ class Operator:
         assert self.process is not None
         return self.process.pid
 
-    def start(self) -> None:
+    def start(self, *, ready: bool = True) -> None:
         """Start it and wait until it is ready; its log goes on in the same file."""
         before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
@@ -52,7 +52,8 @@ class Operator:
                 stderr=subprocess.STDOUT,
             )
         self._wait(lambda: self._read_port(before))
-        self._wait(self._is_ready)
+        if ready:
+            self._wait(self._is_ready)
 
     def stop(self) -> int:
         """Stop it as Kubernetes would; return the exit code."""
@@ -103,14 +104,19 @@ class Operator:
 
 def install(plane: ControlPlane) -> None:
     """Install CRD and rights as a person would."""
+    rights(plane)
     plane.kubectl("apply", "-f", str(ROOT / "crds"))
-    plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / "namespace.yaml"))
-    plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / "serviceaccount.yaml"))
-    plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / "rbac.yaml"))
     plane.kubectl(
         "wait", "--for=condition=Established", "crd/vaultsecrets.vaultferry.dev"
     )
     plane.notice_new_kinds()
+
+
+def rights(plane: ControlPlane) -> None:
+    """Install the operator's service account and rights."""
+    plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / "namespace.yaml"))
+    plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / "serviceaccount.yaml"))
+    plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / "rbac.yaml"))
 
 
 @contextmanager
@@ -119,8 +125,18 @@ def running(
     folder: Path,
     root_key: str,
     options: Sequence[str] = ("--log-level", "debug"),
+    *,
+    ready: bool = True,
 ) -> Iterator[Operator]:
-    """Run an operator under its own service account until left."""
+    """Run an operator under its own service account until left.
+
+    Args:
+        plane: the cluster.
+        folder: where its log goes.
+        root_key: its root key.
+        options: of `vaultferry run`.
+        ready: whether to wait until it is ready.
+    """
     operator = Operator(
         kubeconfig=plane.kubeconfig_for_service_account(NAMESPACE, "vaultferry"),
         log=folder / "operator.log",
@@ -128,7 +144,7 @@ def running(
         options=options,
     )
     try:
-        operator.start()
+        operator.start(ready=ready)
         yield operator
     finally:
         if operator.process is not None:

@@ -1,0 +1,56 @@
+"""What the operator stands: an API server that goes away, a CRD that comes late."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.controlplane import ControlPlane, start
+from tests.e2e.operator import Operator, install, rights, running
+from tests.e2e.tenant import Tenant, eventually
+from vaultferry.core.keyring import Keyring
+
+
+@pytest.mark.usefixtures("own_control_plane")
+def test_an_edit_made_after_an_outage_of_the_api_server_reaches_the_secret(
+    operator: Operator, tenant: Tenant
+) -> None:
+    tenant.synced("db", password="before")
+    pid = operator.pid
+
+    tenant.plane.stop_apiserver()
+    tenant.plane.start_apiserver()
+    tenant.synced("db", password="after")
+
+    eventually(lambda: tenant.data("db") == {"password": "after"}, seconds=60)
+    assert operator.pid == pid
+
+
+@pytest.mark.usefixtures("own_control_plane")
+def test_a_secret_edited_after_an_outage_of_the_api_server_is_repaired(
+    operator: Operator, tenant: Tenant
+) -> None:
+    tenant.synced("db", password="kept")
+
+    tenant.plane.stop_apiserver()
+    tenant.plane.start_apiserver()
+    tenant.kubectl("patch", "secret", "db", "-p", '{"stringData":{"password":"x"}}')
+
+    eventually(lambda: tenant.data("db") == {"password": "kept"}, seconds=60)
+    assert operator.get("/livez") == "ok\n"
+
+
+def test_an_operator_that_is_there_before_the_crd_waits_for_it(
+    own_control_plane: ControlPlane, root_key: str, tmp_path: Path
+) -> None:
+    del own_control_plane  # it has the CRD; this test needs a cluster without it
+    with start() as plane:
+        rights(plane)
+        with running(plane, tmp_path, root_key, ready=False) as operator:
+            eventually(lambda: "not served" in operator.log.read_text())
+            install(plane)
+            plane.kubectl("create", "namespace", "late")
+            tenant = Tenant(plane, "late", Keyring.parse([root_key]))
+
+            tenant.synced("db", password="kept")
+
+            assert tenant.data("db") == {"password": "kept"}

@@ -32,6 +32,8 @@ class Files:
     port: int
     etcd_port: int
     etcd_peer_port: int
+    plugins: tuple[str, ...] = ()
+    """Admission plugins besides those that are on by default."""
 
     @cached_property
     def authority(self) -> Authority:

@@ -44,13 +44,13 @@ def apiserver(bin_dir: Path, files: Files) -> list[str]:
         f"--etcd-servers=https://127.0.0.1:{files.etcd_port}",
         *_apiserver_keys(files),
         "--authorization-mode=RBAC",
-        # Stricter than the default: some distributions have it on, and it asks for a
-        # right of its own before an owner reference may block a deletion.
-        "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
+        f"--enable-admission-plugins={','.join(files.plugins)}",
         "--allow-privileged",
         f"--encryption-provider-config={files.path('encryption.yaml')}",
         f"--audit-policy-file={files.path('audit-policy.yaml')}",
         f"--audit-log-path={files.path('audit.log')}",
+        # At 100 MiB, the default, it goes on in a new file, and places in it are lost.
+        "--audit-log-maxsize=10000",
         "--service-cluster-ip-range=10.0.0.0/24",
         "--profiling=false",
     ]

@@ -18,11 +18,16 @@ from tests.controlplane.readiness import Readiness
 
 
 @contextmanager
-def start() -> Iterator[ControlPlane]:
-    """Run a control plane of our own; nothing is left of it afterwards."""
+def start(plugins: Sequence[str] = ()) -> Iterator[ControlPlane]:
+    """Run a control plane of our own; nothing is left of it afterwards.
+
+    Args:
+        plugins: admission plugins besides those that are on by default.
+    """
     bin_dir = binaries.find()
     with Processes() as processes:
-        files = Files(processes.folder, *_free_ports(3))
+        port, etcd_port, peer_port = _free_ports(3)
+        files = Files(processes.folder, port, etcd_port, peer_port, tuple(plugins))
         with Progress("control plane: starting") as progress:
             progress.detail = "certificates"
             files.write()

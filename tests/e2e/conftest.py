@@ -2,11 +2,13 @@
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
 from tests.controlplane import ControlPlane
+from tests.e2e.audit import AuditLog
 from tests.e2e.operator import Operator, install, running
 from tests.e2e.tenant import Tenant
 from vaultferry.core.keyring import Keyring
@@ -47,3 +49,9 @@ def tenant(cluster: ControlPlane, keyring: Keyring) -> Iterator[Tenant]:
     cluster.kubectl("create", "namespace", namespace)
     yield Tenant(cluster, namespace, keyring)
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture
+def audit(cluster: ControlPlane, audit_log: Path) -> AuditLog:
+    """What the API server was asked for; skips where there is no log to read."""
+    return AuditLog(audit_log, cluster)

@@ -1,0 +1,350 @@
+"""Every right of the operator is needed, and it has no other.
+
+The control plane is one of its own, stricter than the others: it asks for a right
+before an owner reference may block a deletion.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from tests.controlplane import ControlPlane, start
+from tests.e2e.acts import fresh, patch, token, wait_reason
+from tests.e2e.audit import OPERATOR, AuditLog
+from tests.e2e.operator import ROOT, Operator, install, running
+from tests.e2e.tenant import Tenant, eventually
+from vaultferry.core.keyring import Keyring
+from vaultferry.core.sealing import Place
+
+ROLE = "clusterrole/vaultferry"
+OURS = "vaultferry.dev"
+
+# As against a server that cannot stream a first list, before Kubernetes 1.34.
+WITHOUT_STREAMING = """
+from vaultferry.cli import main
+from vaultferry.operator import watching
+watching.STREAMING_MINOR = 999
+main()
+"""
+
+
+class Right(NamedTuple):
+    """One verb of the role."""
+
+    group: str
+    resource: str
+    verb: str
+
+
+class World(NamedTuple):
+    """The strict control plane, and the operator in it."""
+
+    plane: ControlPlane
+    operator: Operator
+    keyring: Keyring
+    audit: AuditLog
+
+
+@pytest.fixture(scope="module")
+def world(
+    control_plane: ControlPlane,
+    keyring: Keyring,
+    root_key: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[World]:
+    if control_plane.faults is None:
+        pytest.skip("needs a control plane of its own")
+    folder = tmp_path_factory.mktemp("strict")
+    with start(["OwnerReferencesPermissionEnforcement"]) as plane:
+        assert plane.audit_log is not None
+        install(plane)
+        with running(plane, folder, root_key) as operator:
+            audit = AuditLog(plane.audit_log, plane)
+            yield World(plane, operator, keyring, audit)
+
+
+@pytest.fixture
+def strict_tenant(world: World) -> Iterator[Tenant]:
+    with fresh(world.plane, world.keyring) as tenant:
+        yield tenant
+
+
+Act = Callable[[World, Tenant], None]
+
+
+def applied(world: World, tenant: Tenant) -> None:
+    del world
+    tenant.apply(tenant.manifest("new", tenant.seal("new", password="hunter2")))
+
+
+def changed(world: World, tenant: Tenant) -> None:
+    del world
+    sealed = tenant.seal("db", password="correct horse")
+    tenant.apply(tenant.manifest("db", sealed))
+
+
+def edited_by_hand(world: World, tenant: Tenant) -> None:
+    del world
+    patch(tenant, "secret", "db", {"stringData": {"password": "by hand"}})
+
+
+def deleted_by_hand(world: World, tenant: Tenant) -> None:
+    del world
+    tenant.kubectl("delete", "secret", "db")
+
+
+def in_trouble(world: World, tenant: Tenant) -> None:
+    del world
+    moved = token(tenant, Place(tenant.namespace, "other", "password"), b"x")
+    tenant.apply(tenant.manifest("new", {"password": moved}))
+
+
+def restarted(world: World, tenant: Tenant) -> None:
+    del tenant
+    run_briefly(world, ["-m", "vaultferry"])
+
+
+def restarted_without_streaming(world: World, tenant: Tenant) -> None:
+    del tenant
+    run_briefly(world, ["-c", WITHOUT_STREAMING])
+
+
+def run_briefly(world: World, how: list[str]) -> None:
+    """Run another operator in place of the one that runs, until it is refused."""
+    operator, since = world.operator, world.audit.now()
+    operator.stop()
+    process = subprocess.Popen(
+        [sys.executable, *how, "run", "--port=0"],
+        env={
+            **os.environ,
+            "KUBECONFIG": str(operator.kubeconfig),
+            **operator.environ,
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        eventually(lambda: any(r.code == 403 for r in world.audit.requests(since)))
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+class Need(NamedTuple):
+    """What takes a right, and what is refused without it."""
+
+    act: Act
+    refused: str
+
+
+NEEDS = {
+    Right(OURS, "vaultsecrets", "list"): Need(
+        restarted_without_streaming, "list vaultsecrets 403"
+    ),
+    Right(OURS, "vaultsecrets", "watch"): Need(restarted, "watch vaultsecrets 403"),
+    Right(OURS, "vaultsecrets", "get"): Need(deleted_by_hand, "get vaultsecrets 403"),
+    Right(OURS, "vaultsecrets/status", "patch"): Need(
+        applied, "patch vaultsecrets/status 403"
+    ),
+    Right(OURS, "vaultsecrets/finalizers", "update"): Need(
+        applied, "create secrets 403"
+    ),
+    Right("", "secrets", "list"): Need(restarted, "list secrets 403"),
+    Right("", "secrets", "watch"): Need(restarted, "watch secrets 403"),
+    Right("", "secrets", "get"): Need(edited_by_hand, "get secrets 403"),
+    Right("", "secrets", "create"): Need(applied, "create secrets 403"),
+    Right("", "secrets", "patch"): Need(changed, "patch secrets 403"),
+    Right("events.k8s.io", "events", "create"): Need(in_trouble, "create events 403"),
+}
+
+
+def rules() -> list[dict[str, list[str]]]:
+    """Return the rules of the role as they are installed."""
+    documents = yaml.safe_load_all((ROOT / "deploy/base/rbac.yaml").read_text())
+    found: list[dict[str, list[str]]] = next(
+        each["rules"] for each in documents if each["kind"] == "ClusterRole"
+    )
+    return found
+
+
+def rights(rules: list[dict[str, list[str]]]) -> set[Right]:
+    return {
+        Right(group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_every_right_of_the_role_is_in_this_table() -> None:
+    assert rights(rules()) == set(NEEDS)
+
+
+@pytest.mark.parametrize("right", NEEDS, ids=lambda r: f"{r.verb} {r.resource}")
+def test_without_a_right_something_is_refused_and_with_it_all_is_well_again(
+    right: Right, world: World, strict_tenant: Tenant
+) -> None:
+    tenant, need = strict_tenant, NEEDS[right]
+    tenant.synced("db", password="hunter2")
+
+    with lacking(world.plane, right):
+        since = world.audit.now()
+        need.act(world, tenant)
+        eventually(lambda: need.refused in map(str, world.audit.requests(since)))
+
+    if world.operator.process is None:
+        world.operator.start()
+    if need.act is not in_trouble:
+        eventually(lambda: all_ready(tenant), seconds=20)
+
+
+def all_ready(tenant: Tenant) -> bool:
+    listed = json.loads(tenant.kubectl("get", "vaultsecrets", "-o", "json"))["items"]
+    names = [each["metadata"]["name"] for each in listed]
+    states = [tenant.reason(name) for name in names]
+    there = [tenant.exists("secret", name) for name in names]
+    return states == ["Synced"] * len(names) and all(there)
+
+
+def test_where_owner_references_are_guarded_a_change_of_policy_waits_for_a_right(
+    world: World, strict_tenant: Tenant
+) -> None:
+    sealed = strict_tenant.seal("db", password="hunter2")
+    strict_tenant.apply(strict_tenant.manifest("db", sealed))
+    strict_tenant.wait_ready("db")
+
+    target = {"creationPolicy": "Orphan"}
+    strict_tenant.apply(strict_tenant.manifest("db", sealed, target=target))
+    wait_reason(strict_tenant, "db", "ApiForbidden")
+    with having(world.plane, Right("", "secrets", "delete")):
+        strict_tenant.wait_ready("db")
+
+    assert "ownerReferences" not in strict_tenant.get("secret", "db")["metadata"]
+
+
+def test_the_account_has_exactly_the_rights_of_the_role(
+    world: World, tmp_path: Path
+) -> None:
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": "default"},
+    }
+    path = tmp_path / "review.json"
+    path.write_text(json.dumps(review))
+
+    options = ("--validate=false", f"--filename={path}", "--output=json")
+    said = as_operator(world, "create", *options)
+
+    assert said.returncode == 0, said.stderr
+    found = json.loads(said.stdout)["status"]["resourceRules"]
+    # What every account has: to ask who it is and what it may do.
+    own = {"authorization.k8s.io", "authentication.k8s.io"}
+    assert rights([r for r in found if not own & set(r["apiGroups"])]) == set(NEEDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("delete", "secret", "db"),
+        ("delete", "secrets", "--all"),
+        ("delete", "vaultsecret", "db"),
+        ("patch", "vaultsecret", "db", "--type=merge", '-p={"spec":{"suspend":true}}'),
+        ("annotate", "vaultsecret", "db", "a=b"),
+        ("get", "configmaps"),
+        ("get", "pods"),
+        ("get", "namespaces"),
+        ("create", "configmap", "x"),
+        ("create", "serviceaccount", "x"),
+        ("create", "token", "default"),
+    ],
+    ids=" ".join,
+)
+def test_the_account_can_do_nothing_beyond(
+    arguments: tuple[str, ...], world: World, strict_tenant: Tenant
+) -> None:
+    strict_tenant.synced("db", password="hunter2")
+
+    done = as_operator(world, *arguments, namespace=strict_tenant.namespace)
+
+    assert done.returncode != 0
+    assert "orbidden" in done.stderr
+
+
+def as_operator(
+    world: World, *arguments: str, namespace: str = "default"
+) -> subprocess.CompletedProcess[str]:
+    """Run kubectl with the operator's own account."""
+    return subprocess.run(
+        ["kubectl", f"--namespace={namespace}", *arguments],
+        env=world.plane.env(world.operator.kubeconfig),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@contextmanager
+def lacking(plane: ControlPlane, right: Right) -> Iterator[None]:
+    """Take a right away from the operator meanwhile."""
+    before = rules()
+    less = [
+        rule | {"verbs": [verb for verb in rule["verbs"] if verb != right.verb]}
+        if right.resource in rule["resources"]
+        else rule
+        for rule in before
+    ]
+    try:
+        write(plane, less)
+        eventually(lambda: not is_allowed(plane, right))
+        yield
+    finally:
+        write(plane, before)
+        eventually(lambda: is_allowed(plane, right))
+
+
+@contextmanager
+def having(plane: ControlPlane, right: Right) -> Iterator[None]:
+    """Give the operator one more right meanwhile."""
+    more = {"apiGroups": [right.group], "resources": [right.resource]}
+    try:
+        write(plane, [*rules(), more | {"verbs": [right.verb]}])
+        yield
+    finally:
+        write(plane, rules())
+        eventually(lambda: not is_allowed(plane, right))
+
+
+def write(plane: ControlPlane, rules: list[dict[str, list[str]]]) -> None:
+    text = json.dumps({"rules": [rule for rule in rules if rule["verbs"]]})
+    plane.kubectl("patch", ROLE, "--type=merge", f"--patch={text}")
+
+
+def is_allowed(plane: ControlPlane, right: Right) -> bool:
+    """Ask the API server's authorizer, which hears of changes a little later."""
+    resource, _, subresource = right.resource.partition("/")
+    asked: dict[str, Any] = {
+        "namespace": "default",
+        "group": right.group,
+        "resource": resource,
+        "subresource": subresource,
+        "verb": right.verb,
+    }
+    review = plane.create(
+        {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": OPERATOR, "resourceAttributes": asked},
+        }
+    )
+    allowed: bool = review["status"]["allowed"]
+    return allowed

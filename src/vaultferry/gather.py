@@ -71,8 +71,9 @@ async def current(
         return None
     _check_stays(seen)
     plan.check_owner(seen, resource.owner)
-    as_written = due.is_synced(resource, seen) and due.sync_request(resource) is None
-    if as_written and comparable:
+    spec_changed = resource.status.realised_spec != resource.spec_digest
+    if spec_changed and comparable and due.is_synced(resource, seen):
+        # All of it will be written, whatever it holds.
         return Current(seen)
     return await read(cluster, secrets, key)
 

@@ -5,25 +5,22 @@ any time and any number of times. Where nothing differs, nothing is written.
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from vaultferry import formats, gather
+from vaultferry.act import Actor, Done
 from vaultferry.cluster import Absent, Cluster, Stale
-from vaultferry.core import desired, due, events, plan, report, versions
+from vaultferry.core import due, events, report, requests
 from vaultferry.core.attempts import Attempts
 from vaultferry.core.backoff import is_outage
+from vaultferry.core.contention import Contention
 from vaultferry.core.due import Need
-from vaultferry.core.errors import (
-    ApiRejected,
-    ApiUnavailable,
-    Failure,
-    InvalidSpec,
-    NamespaceTerminating,
-)
+from vaultferry.core.errors import Failure, InvalidSpec, NamespaceTerminating
 from vaultferry.core.events import Event
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.outcome import (
+    Contended,
     Outcome,
     Realised,
     RefreshFailed,
@@ -32,13 +29,9 @@ from vaultferry.core.outcome import (
     of_failure,
 )
 from vaultferry.core.report import Realisation
-from vaultferry.core.secret import Current, Desired, Seen
-from vaultferry.core.vaultsecret import FORCE_SYNC, SyncedSecret, VaultSecret
-from vaultferry.gather import Material
+from vaultferry.core.vaultsecret import FORCE_SYNC, VaultSecret
 from vaultferry.views import Key, Secrets, VaultSecrets
 
-_ROUNDS = 3
-_PROVIDER = "sealed"
 _UNKNOWN_LAYOUT = -1
 
 
@@ -72,6 +65,9 @@ class Result:
     again: float = inf
     """Seconds until the next one, where nothing wakes it before."""
 
+    request_id: str | None = None
+    """The id of the client request that this attempt handled."""
+
     @property
     def is_failure(self) -> bool:
         """Whether the name is the reason of a failure."""
@@ -91,6 +87,7 @@ class Reconciler:
     keyring: Keyring
     around: Surroundings
     _attempts: Attempts = field(default_factory=Attempts)
+    _contention: Contention = field(default_factory=Contention)
     _right: dict[Key, Hashable] = field(default_factory=dict)
     """Secrets that moved since the status was written, and were found right."""
 
@@ -110,11 +107,15 @@ class Reconciler:
             return _NOTHING
         if wait := self._wait(key, resource):
             return Result("waiting", wait)
-        return await self._guarded(key, resource, need)
+        result = await self._guarded(key, resource, need)
+        return replace(result, request_id=requests.pending(resource).request_id)
 
     def _wait(self, key: Key, resource: VaultSecret) -> float:
         now = self.around.clock()
-        return self._attempts.wait(key, self._basis(resource), now)
+        return max(
+            self._attempts.wait(key, self._basis(resource), now),
+            self._contention.wait(key, _about(resource), now),
+        )
 
     async def _guarded(self, key: Key, resource: VaultSecret, need: Need) -> Result:
         try:
@@ -140,75 +141,39 @@ class Reconciler:
             return await self._report(key, resource, Unchanged())
         if need is Need.SUSPEND:
             return await self._report(key, resource, Suspended())
-        before = self.secrets.get(gather.target(resource))
+        actor = Actor(self.cluster, self.secrets, self.keyring)
         try:
             material = gather.material(self.keyring, resource, self.around.prefixes)
-            wanted, seen = await self._realise(resource, material)
+            done = await actor.realise(resource, material)
         except NamespaceTerminating:
             raise
         except Failure as failure:
             return await self._report_failure(key, resource, failure)
-        if need is Need.COMPARE and self._is_let_be(key, resource, before, seen):
+        if need is Need.COMPARE and self._is_let_be(key, resource, done):
             self._attempts.clear(key)
             return _NOTHING
-        realisation = _realisation(material, wanted, seen)
-        result = await self._report(key, resource, Realised(), realisation)
+        result = await self._report_done(key, resource, done)
         self._attempts.clear(key)
         return result
 
-    def _is_let_be(
-        self, key: Key, resource: VaultSecret, before: Seen | None, seen: Seen
-    ) -> bool:
+    def _is_let_be(self, key: Key, resource: VaultSecret, done: Done) -> bool:
         """Tell whether only foreign metadata moved, and nothing else is to be said.
 
         Writing that to the status would follow every such change.
         """
-        if before is None or before.identity != seen.identity:
+        if done.wrote:
             return False
-        self._right[key] = seen.identity
+        self._right[key] = done.seen.identity
         return self._need(key, resource) is Need.NOTHING
 
-    async def _realise(
-        self, resource: VaultSecret, material: Material
-    ) -> tuple[Desired, Seen]:
-        """Make the Secret right; return what was wanted and what is there now."""
-        comparable = versions.comparable(self.keyring, resource, material.values)
-        current = await gather.current(
-            self.cluster, self.secrets, resource, comparable=comparable
-        )
-        for _ in range(_ROUNDS):
-            wanted = _wanted(self.keyring, resource, material, current)
-            try:
-                return wanted, await self._act(resource, plan.write(wanted, current))
-            except (Stale, Absent):
-                current = await self._read(resource)
-            except ApiRejected:
-                if current is None or current.content is not None:
-                    raise
-                # Written unread; the content may tell why, as being immutable does.
-                current = await self._read(resource)
-        raise ApiUnavailable("the Secret changed while it was being written")
-
-    async def _read(self, resource: VaultSecret) -> Current | None:
-        target = gather.target(resource)
-        return await gather.read(self.cluster, self.secrets, target)
-
-    async def _act(self, resource: VaultSecret, write: plan.Write) -> Seen:
-        namespace, name = gather.target(resource)
-        match write:
-            case plan.Keep(seen=seen):
-                return seen
-            case plan.Patch(operations=operations, claims=claims):
-                if claims:
-                    # A deletion with --cascade=orphan may have just taken it away.
-                    await gather.check_wanted(self.cluster, resource)
-                body = await self.cluster.patch_secret(namespace, name, operations)
-            case plan.Create(manifest=manifest):
-                if resource.status.synced_secret is not None:
-                    await gather.check_wanted(self.cluster, resource)
-                body = await self.cluster.create_secret(namespace, manifest)
-        self.secrets.put(body)
-        return Seen.parse(body)
+    async def _report_done(self, key: Key, resource: VaultSecret, done: Done) -> Result:
+        now, about = self.around.clock(), _about(resource)
+        if done.wrote and resource.status.realised_spec == resource.spec_digest:
+            self._contention.repaired(key, about, now)
+        if left := self._contention.lasts(key, about, now):
+            result = await self._report(key, resource, Contended(), done.realisation)
+            return replace(result, again=left)
+        return await self._report(key, resource, Realised(), done.realisation)
 
     async def _report(
         self,
@@ -262,47 +227,22 @@ class Reconciler:
     def _basis(self, resource: VaultSecret) -> Hashable:
         """Return all that an attempt depends on and that we watch."""
         seen = self.secrets.get(gather.target(resource))
-        sync = resource.annotations.get(FORCE_SYNC)
-        return resource.uid, resource.generation, sync, seen and seen.identity
+        asked = requests.asked(resource.annotations)
+        return *_about(resource), asked, seen and seen.identity
 
     def _tell_ignored(self, key: Key, resource: VaultSecret) -> None:
         """Post that a forced sync in a bad form is ignored, once for each value."""
         asked = hash((resource.uid, resource.annotations.get(FORCE_SYNC)))
-        if due.ignored_sync_request(resource) and self._ignored.get(key) != asked:
+        if requests.is_sync_ignored(resource) and self._ignored.get(key) != asked:
             self._ignored[key] = asked
             self.around.post(resource, events.SYNC_IGNORED)
 
     def _forget(self, key: Key) -> None:
         self._attempts.clear(key)
+        self._contention.forget(key)
         self._right.pop(key, None)
         self._ignored.pop(key, None)
 
 
-def _wanted(
-    keyring: Keyring,
-    resource: VaultSecret,
-    material: Material,
-    current: Current | None,
-) -> Desired:
-    credential = versions.count(
-        keyring, resource, material.values, material.rendering.data, current
-    )
-    return desired.secret(resource, material.spec, material.kubernetes_type, credential)
-
-
-def _realisation(material: Material, wanted: Desired, seen: Seen) -> Realisation:
-    synced = SyncedSecret(
-        name=seen.name,
-        uid=seen.uid,
-        resource_version=seen.resource_version,
-        type=wanted.type,
-        layout=material.rendering.layout,
-    )
-    return Realisation(
-        secret=synced,
-        version=wanted.version,
-        fingerprint=wanted.fingerprint,
-        fields=tuple(sorted(material.values)),
-        provider=_PROVIDER,
-        key_id=material.key_id,
-    )
+def _about(resource: VaultSecret) -> tuple[str, int]:
+    return resource.uid, resource.generation

@@ -11,19 +11,15 @@ from tests.builders import (
     vault_secret,
     vault_secret_body,
 )
-from vaultferry.core.due import (
-    Need,
-    ignored_sync_request,
-    is_synced,
-    needed,
-    sync_request,
-)
+from vaultferry.core.due import Need, is_synced, needed
+from vaultferry.core.requests import REQUEST_ID
 from vaultferry.core.secret import Seen
 from vaultferry.core.vaultsecret import FORCE_SYNC, VaultSecret
 
 AS_WRITTEN = seen()
 MOVED = seen(resourceVersion="8")
 LAYOUT = 1
+UUID = "0b5a7d3e-6a55-4c8e-9c53-3f1f8f5a2d10"
 
 
 def with_metadata(resource: VaultSecret, **metadata: Any) -> VaultSecret:
@@ -33,8 +29,10 @@ def with_metadata(resource: VaultSecret, **metadata: Any) -> VaultSecret:
     return VaultSecret.parse(edited(body, **metadata))
 
 
-def asked(value: str, resource: VaultSecret | None = None) -> VaultSecret:
-    return with_metadata(resource or realised(), annotations={FORCE_SYNC: value})
+def asked(
+    value: str, resource: VaultSecret | None = None, by: str = FORCE_SYNC
+) -> VaultSecret:
+    return with_metadata(resource or realised(), annotations={by: value})
 
 
 DONE = realised()
@@ -64,6 +62,7 @@ TABLE: dict[str, tuple[VaultSecret, Seen | None, Need]] = {
     "another Secret": (DONE, seen(uid="another"), Need.COMPARE),
     "status without Secret": (WITHOUT_SECRET, AS_WRITTEN, Need.COMPARE),
     "sync asked for": (asked("now"), AS_WRITTEN, Need.REALISE),
+    "request id not handled": (asked(UUID, by=REQUEST_ID), AS_WRITTEN, Need.REALISE),
     "sync asked for in bad form": (asked("not now"), AS_WRITTEN, Need.NOTHING),
     "suspended": (PAUSED, AS_WRITTEN, Need.NOTHING),
     "suspended, Secret moved": (PAUSED, MOVED, Need.NOTHING),
@@ -126,34 +125,3 @@ def test_synced_is_the_very_version_of_the_status(
     there: Seen | None, *, same: bool
 ) -> None:
     assert is_synced(DONE, there) is same
-
-
-REQUESTS = {
-    "a word": ("now", True),
-    "a time": ("2026-01-01T00:00:00+01:00", True),
-    "the longest": ("x" * 64, True),
-    "too long": ("x" * 65, False),
-    "empty": ("", False),
-    "with a space": ("not now", False),
-    "with a newline": ("now\n", False),
-    "with other letters": ("jetzt-für-alle", False),
-    "with other digits": ("١٢٣", False),
-}
-
-
-@pytest.mark.parametrize(("value", "good"), REQUESTS.values(), ids=REQUESTS)
-def test_a_sync_request_is_either_taken_or_ignored(value: str, *, good: bool) -> None:
-    assert sync_request(asked(value)) == (value if good else None)
-    assert ignored_sync_request(asked(value)) is not good
-
-
-def test_without_the_annotation_nothing_is_asked_for() -> None:
-    assert sync_request(DONE) is None
-    assert not ignored_sync_request(DONE)
-
-
-def test_a_handled_request_is_no_request() -> None:
-    handled = realised_status(vault_secret()) | {"lastHandledSync": "now"}
-
-    assert sync_request(asked("now", vault_secret(handled))) is None
-    assert sync_request(asked("again", vault_secret(handled))) == "again"

@@ -1,12 +1,10 @@
 """What a resource needs, seen without reading its Secret."""
 
-import re
 from enum import Enum, auto
 
+from vaultferry.core import requests
 from vaultferry.core.secret import Seen
-from vaultferry.core.vaultsecret import FORCE_SYNC, VaultSecret
-
-_SYNC_REQUEST = re.compile(r"[A-Za-z0-9:._+-]{1,64}")
+from vaultferry.core.vaultsecret import VaultSecret
 
 
 class Need(Enum):
@@ -44,7 +42,7 @@ def needed(
     if resource.suspended:
         as_realised = resource.status.realised_spec == resource.spec_digest
         return _recognised(resource) if as_realised else Need.SUSPEND
-    if sync_request(resource) is not None or not resource.realised:
+    if requests.pending(resource) or not resource.realised:
         return Need.REALISE
     if not is_synced(resource, seen) and (seen is None or seen.identity != right):
         return Need.COMPARE
@@ -60,20 +58,6 @@ def is_synced(resource: VaultSecret, seen: Seen | None) -> bool:
     if synced is None or seen is None:
         return False
     return seen.identity == (synced.uid, synced.resource_version)
-
-
-def sync_request(resource: VaultSecret) -> str | None:
-    """Return the forced sync that is asked for and not handled yet."""
-    asked = resource.annotations.get(FORCE_SYNC)
-    if asked is None or asked == resource.status.last_handled_sync:
-        return None
-    return asked if _SYNC_REQUEST.fullmatch(asked) else None
-
-
-def ignored_sync_request(resource: VaultSecret) -> bool:
-    """Tell whether a forced sync is asked for in a form that is ignored."""
-    asked = resource.annotations.get(FORCE_SYNC)
-    return asked is not None and not _SYNC_REQUEST.fullmatch(asked)
 
 
 def _recognised(resource: VaultSecret) -> Need:

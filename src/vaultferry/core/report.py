@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from vaultferry.core import conditions, due
+from vaultferry.core import conditions, requests
 from vaultferry.core.outcome import Outcome, Progressing, Suspended, Unchanged
 from vaultferry.core.vaultsecret import Status, SyncedSecret, VaultSecret
 
@@ -46,8 +46,7 @@ def status(
         ),
     }
     if not isinstance(outcome, (Progressing, Suspended, Unchanged)):
-        handled = due.sync_request(resource) or before.last_handled_sync
-        changes["last_handled_sync"] = handled
+        changes |= _handled(resource)
     if realisation is not None:
         changes |= _realised(resource, realisation, now)
     return before.model_copy(update=changes)
@@ -64,6 +63,16 @@ def patch(before: Status, after: Status) -> dict[str, Any]:
         if isinstance(value, dict) and isinstance(old.get(key), dict):
             changed[key] = dict.fromkeys(old[key]) | value
     return changed | {k: None for k in old if k not in new}
+
+
+def _handled(resource: VaultSecret) -> dict[str, Any]:
+    pending, before = requests.pending(resource), resource.status
+    return {
+        "last_handled_sync": pending.sync or before.last_handled_sync,
+        "last_handled_request_id": (
+            pending.request_id or before.last_handled_request_id
+        ),
+    }
 
 
 def _realised(

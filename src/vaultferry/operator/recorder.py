@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vaultferry.cluster import Absent, Cluster, Expired, Stale
+from vaultferry.core import requests
 from vaultferry.core.errors import Failure
 from vaultferry.core.events import Event
 from vaultferry.core.model import GROUP, VERSION
@@ -69,6 +70,12 @@ def _name(resource: VaultSecret) -> str:
     return f"{resource.name[:200].rstrip('-.')}.{secrets.token_hex(8)}"
 
 
+def _annotations(resource: VaultSecret) -> dict[str, str]:
+    """Return the id of the client's request, as long as that is not handled."""
+    request_id = requests.pending(resource).request_id
+    return {requests.REQUEST_ID: request_id} if request_id else {}
+
+
 def _manifest(resource: VaultSecret, event: Event) -> dict[str, Any]:
     return {
         "apiVersion": "events.k8s.io/v1",
@@ -76,6 +83,7 @@ def _manifest(resource: VaultSecret, event: Event) -> dict[str, Any]:
         "metadata": {
             "name": _name(resource),
             "namespace": resource.namespace,
+            "annotations": _annotations(resource),
         },
         "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "type": event.type,

@@ -1,0 +1,112 @@
+"""Makes the Secret of a resource right, by at most one write."""
+
+from dataclasses import dataclass
+
+from vaultferry import gather
+from vaultferry.cluster import Absent, Cluster, Stale
+from vaultferry.core import desired, plan, versions
+from vaultferry.core.errors import ApiRejected, ApiUnavailable
+from vaultferry.core.keyring import Keyring
+from vaultferry.core.report import Realisation
+from vaultferry.core.secret import Current, Desired, Seen
+from vaultferry.core.vaultsecret import SyncedSecret, VaultSecret
+from vaultferry.gather import Material
+from vaultferry.views import Secrets
+
+_ROUNDS = 3
+_PROVIDER = "sealed"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A Secret that is right now."""
+
+    realisation: Realisation
+    seen: Seen
+    wrote: bool
+    """Whether it was not, and had to be written."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """What it takes to write Secrets."""
+
+    cluster: Cluster
+    secrets: Secrets
+    keyring: Keyring
+
+    async def realise(self, resource: VaultSecret, material: Material) -> Done:
+        """Make the Secret right.
+
+        Raises:
+            Failure: it could not be, or must not.
+            Superseded: the resource or its Secret is going or changing.
+        """
+        comparable = versions.comparable(self.keyring, resource, material.values)
+        current = await gather.current(
+            self.cluster, self.secrets, resource, comparable=comparable
+        )
+        for _ in range(_ROUNDS):
+            wanted = self._wanted(resource, material, current)
+            write = plan.write(wanted, current)
+            try:
+                seen = await self._write(resource, write)
+            except (Stale, Absent):
+                current = await self._read(resource)
+            except ApiRejected:
+                if current is None or current.content is not None:
+                    raise
+                # Written unread; the content may tell why, as being immutable does.
+                current = await self._read(resource)
+            else:
+                wrote = not isinstance(write, plan.Keep)
+                return Done(_realisation(material, wanted, seen), seen, wrote)
+        raise ApiUnavailable("the Secret changed while it was being written")
+
+    async def _read(self, resource: VaultSecret) -> Current | None:
+        target = gather.target(resource)
+        return await gather.read(self.cluster, self.secrets, target)
+
+    async def _write(self, resource: VaultSecret, write: plan.Write) -> Seen:
+        namespace, name = gather.target(resource)
+        match write:
+            case plan.Keep(seen=seen):
+                return seen
+            case plan.Patch(operations=operations, claims=claims):
+                if claims:
+                    # A deletion with --cascade=orphan may have just taken it away.
+                    await gather.check_wanted(self.cluster, resource)
+                body = await self.cluster.patch_secret(namespace, name, operations)
+            case plan.Create(manifest=manifest):
+                if resource.status.synced_secret is not None:
+                    await gather.check_wanted(self.cluster, resource)
+                body = await self.cluster.create_secret(namespace, manifest)
+        self.secrets.put(body)
+        return Seen.parse(body)
+
+    def _wanted(
+        self, resource: VaultSecret, material: Material, current: Current | None
+    ) -> Desired:
+        values, data = material.values, material.rendering.data
+        credential = versions.count(self.keyring, resource, values, data, current)
+        return desired.secret(
+            resource, material.spec, material.kubernetes_type, credential
+        )
+
+
+def _realisation(material: Material, wanted: Desired, seen: Seen) -> Realisation:
+    synced = SyncedSecret(
+        name=seen.name,
+        uid=seen.uid,
+        resource_version=seen.resource_version,
+        type=wanted.type,
+        layout=material.rendering.layout,
+    )
+    return Realisation(
+        secret=synced,
+        version=wanted.version,
+        fingerprint=wanted.fingerprint,
+        fields=tuple(sorted(material.values)),
+        provider=_PROVIDER,
+        key_id=material.key_id,
+    )

@@ -786,13 +786,13 @@ def test_the_oldest_key_is_told() -> None:
     assert (world.says, world.status.key_id) == (READY, old.key_id)
 
 
-def test_a_new_layout_is_written_where_the_status_has_another() -> None:
+def test_where_the_layout_is_another_the_secret_is_compared_and_it_is_noted() -> None:
     world = synced()
     world.body["status"]["syncedSecret"]["layout"] = 0
     world.apply(world.body)
 
     world.step()
 
-    assert world.calls == ["patch secret", "patch status"]
+    assert world.calls == ["get secret", "patch status"]
     assert world.status.synced_secret
     assert world.status.synced_secret.layout == 1

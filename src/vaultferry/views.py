@@ -83,10 +83,24 @@ class VaultSecrets:
             body = json.loads(kept.text)
             self.put({"metadata": metadata, "spec": body["spec"], "status": status})
 
-    def drop(self, key: Key, uid: str) -> None:
-        """Forget a VaultSecret that was deleted; another one of its name stays."""
+    def keys(self) -> frozenset[Key]:
+        """Return the keys of the VaultSecrets in view."""
+        return frozenset(self._kept)
+
+    def version(self, key: Key) -> int | None:
+        """Return the resourceVersion of a VaultSecret as last seen."""
         kept = self._kept.get(key)
-        if kept and kept.uid == uid:
+        return kept.version if kept else None
+
+    def drop(self, key: Key, uid: str | None = None) -> None:
+        """Forget a VaultSecret that was deleted.
+
+        Args:
+            key: its key.
+            uid: its uid; another one of its name stays. None: whichever it is.
+        """
+        kept = self._kept.get(key)
+        if kept and uid in {None, kept.uid}:
             self._forget_target(key)
             del self._kept[key]
 

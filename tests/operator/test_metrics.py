@@ -1,3 +1,5 @@
+from functools import partial
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from vaultferry import __version__
@@ -58,6 +60,18 @@ def test_a_gauge_is_read_when_the_metrics_are() -> None:
     depth[0] = 7.0
 
     assert samples(metrics)["vaultferry_queue_depth", ""] == 7
+
+
+def test_a_gauge_can_have_one_value_for_each_of_a_few_labels() -> None:
+    metrics, depths = Metrics(), {"urgent": 1.0, "last": 2.0}
+    reads = {lane: partial(depths.__getitem__, lane) for lane in depths}
+    metrics.gauges("queue_depth", "Keys that wait.", "lane", reads)
+
+    depths["last"] = 7.0
+
+    read = samples(metrics)
+    assert read["vaultferry_queue_depth", "urgent"] == 1
+    assert read["vaultferry_queue_depth", "last"] == 7
 
 
 def test_the_version_is_told() -> None:

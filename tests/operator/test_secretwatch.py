@@ -13,6 +13,7 @@ from tests.world import KEY
 from vaultferry.cluster import Cluster, Expired
 from vaultferry.core.errors import ApiUnavailable
 from vaultferry.core.secret import LABEL
+from vaultferry.core.urgency import Lane
 from vaultferry.operator.secretwatch import SecretWatch
 from vaultferry.views import Key, Secrets, VaultSecrets
 
@@ -71,10 +72,15 @@ class Scene:
         for body in kept:
             self.secrets.put(body)
         self.woken: list[Key] = []
+        self.lanes: list[Lane] = []
         self.complete = False
         self.asked: list[str] = []
         self.pauses: list[float] = []
         self.heard = 0.0
+
+    def _wake(self, key: Key, lane: Lane) -> None:
+        self.woken.append(key)
+        self.lanes.append(lane)
 
     def play(self, *answers: Answer) -> "Scene":
         """Run the watch to the end of the script."""
@@ -87,7 +93,7 @@ class Scene:
             script,
             self.secrets,
             self.vaultsecrets,
-            self.woken.append,
+            self._wake,
             lambda: float(next(times)),
         )
         task = asyncio.create_task(watch.run())
@@ -138,6 +144,24 @@ def test_a_deletion_is_seen_and_wakes() -> None:
 
     assert scene.secrets.get(KEY) is None
     assert scene.woken == [KEY, KEY]
+
+
+def test_what_changes_a_secret_is_urgent_and_what_the_first_list_finds_is_not() -> None:
+    scene = Scene().play([secret(7)], [("MODIFIED", secret(60))])
+
+    assert scene.lanes == [Lane.LAST, Lane.URGENT]
+
+
+def test_a_secret_that_went_is_urgent() -> None:
+    scene = Scene().play([secret(7)], [("DELETED", secret(60))])
+
+    assert scene.lanes == [Lane.LAST, Lane.URGENT]
+
+
+def test_what_a_later_list_finds_was_missed_and_is_urgent() -> None:
+    scene = Scene().play([secret(7)], Expired(), [secret(8)], Expired(), [])
+
+    assert scene.lanes == [Lane.LAST, Lane.URGENT, Lane.URGENT]
 
 
 def test_a_secret_of_nobody_wakes_nobody() -> None:

@@ -10,6 +10,7 @@ from kubernetes.aio.client import Configuration
 from tests.builders import UID, Body, edited, vault_secret_body
 from tests.running import run
 from tests.world import KEY
+from vaultferry.core.urgency import Lane
 from vaultferry.operator.watching import (
     Endless,
     NoDiffBase,
@@ -28,13 +29,12 @@ class Glue:
     def __init__(self, **configuration: Any) -> None:
         self.vaultsecrets = VaultSecrets()
         self.woken: list[Key] = []
+        self.lanes: list[Lane] = []
         self.started = 0
         access = Configuration(host="https://api.example.com")
         for name, value in configuration.items():
             setattr(access, name, value)
-        self.registry = registry(
-            access, self.vaultsecrets, self.woken.append, self._start
-        )
+        self.registry = registry(access, self.vaultsecrets, self._wake, self._start)
 
     def handlers(self, kind: str) -> dict[str, Any]:
         found = vars(self.registry)[kind].get_all_handlers()
@@ -47,6 +47,10 @@ class Glue:
     def login(self) -> kopf.ConnectionInfo:
         info: kopf.ConnectionInfo = run(self.handlers("_activities")["login"]())
         return info
+
+    def _wake(self, key: Key, lane: Lane) -> None:
+        self.woken.append(key)
+        self.lanes.append(lane)
 
     def _start(self) -> None:
         self.started += 1
@@ -74,6 +78,34 @@ def test_an_event_updates_the_view_and_wakes_the_resource(kind: str | None) -> N
 
     assert glue.vaultsecrets.get(KEY)
     assert glue.woken == [KEY]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (None, Lane.LAST),
+        ("ADDED", Lane.ROUTINE),
+        ("MODIFIED", Lane.ROUTINE),
+        ("DELETED", Lane.URGENT),
+    ],
+)
+def test_only_a_listing_of_what_is_as_it_was_is_for_the_last_lane(
+    kind: str | None, expected: Lane
+) -> None:
+    glue = Glue()
+
+    glue.tell(kind, vault_secret_body() | {"status": {"observedGeneration": 1}})
+
+    assert glue.lanes == [expected]
+
+
+@pytest.mark.parametrize("kind", [None, "ADDED", "MODIFIED"])
+def test_what_was_never_synced_is_urgent(kind: str | None) -> None:
+    glue = Glue()
+
+    glue.tell(kind, vault_secret_body())
+
+    assert glue.lanes == [Lane.URGENT]
 
 
 def test_old_news_wake_nobody() -> None:

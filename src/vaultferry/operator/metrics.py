@@ -1,6 +1,6 @@
 """The metrics: counts, ages and codes, never the name of an object or a value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -63,6 +63,14 @@ class Metrics:
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Register a gauge that is read when the metrics are."""
         Gauge(f"vaultferry_{name}", text, registry=self.registry).set_function(read)
+
+    def gauges(
+        self, name: str, text: str, label: str, reads: Mapping[str, Callable[[], float]]
+    ) -> None:
+        """Register a gauge with a label, one to be read for each of its values."""
+        family = Gauge(f"vaultferry_{name}", text, [label], registry=self.registry)
+        for value, read in reads.items():
+            family.labels(value).set_function(read)
 
     def text(self) -> bytes:
         """Return the metrics in Prometheus' text format."""

@@ -10,6 +10,7 @@ import structlog
 from vaultferry.cluster import Cluster, Expired
 from vaultferry.core.backoff import delay
 from vaultferry.core.errors import Failure
+from vaultferry.core.urgency import Lane
 from vaultferry.views import Key, Secrets, VaultSecrets
 
 log = structlog.get_logger()
@@ -26,7 +27,7 @@ class SecretWatch:
         cluster: Cluster,
         secrets: Secrets,
         vaultsecrets: VaultSecrets,
-        wake: Callable[[Key], None],
+        wake: Callable[[Key, Lane], None],
         clock: Callable[[], float],
     ) -> None:
         self._cluster = cluster
@@ -43,6 +44,7 @@ class SecretWatch:
 
     async def run(self) -> None:
         """List and watch for ever; back off while the API server fails."""
+        self.heard = self._clock()
         while True:
             try:
                 await self._follow(self._version or await self._list())
@@ -96,8 +98,10 @@ class SecretWatch:
         self._wake_users(key)
 
     def _wake_users(self, secret: Key) -> None:
+        # What the first list finds is most likely as it was left.
+        lane = Lane.URGENT if self.complete.is_set() else Lane.LAST
         for key in self._vaultsecrets.targeting(secret):
-            self._wake(key)
+            self._wake(key, lane)
 
     def _heard(self) -> None:
         self._failures = 0

@@ -13,6 +13,7 @@ import kopf
 from kubernetes.aio.client import Configuration
 
 from vaultferry.core.model import GROUP, VERSION
+from vaultferry.core.urgency import Lane, lane
 from vaultferry.core.vaultsecret import PLURAL
 from vaultferry.views import Key, VaultSecrets
 
@@ -75,7 +76,7 @@ class NoProgress(kopf.ProgressStorage):
 def registry(
     configuration: Configuration,
     vaultsecrets: VaultSecrets,
-    wake: Callable[[Key], None],
+    wake: Callable[[Key, Lane], None],
     started: Callable[[], None],
 ) -> kopf.OperatorRegistry:
     """Return kopf's handlers: a login, and what keeps the view current."""
@@ -95,9 +96,9 @@ def registry(
         key = Key.of(body)
         if event["type"] == "DELETED":
             vaultsecrets.drop(key, body["metadata"]["uid"])
-            wake(key)
+            wake(key, Lane.URGENT)
         elif vaultsecrets.put(body):
-            wake(key)
+            wake(key, lane(body, listed=event["type"] is None))
 
     return handlers
 

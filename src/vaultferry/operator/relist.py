@@ -1,0 +1,83 @@
+"""Compares the view of VaultSecrets with a list, now and then.
+
+kopf does not tell of deletions that its watch missed, and a watch can be silent
+without being broken. The list is paged and of metadata only; what differs from the
+view, and still does a moment later, is read.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import structlog
+
+from vaultferry.cluster import Absent, Cluster, Expired
+from vaultferry.core.errors import Failure
+from vaultferry.core.urgency import Lane
+from vaultferry.views import Key, VaultSecrets
+
+log = structlog.get_logger()
+
+SHORTEST_SECONDS = 600.0
+LONGEST_SECONDS = 1800.0
+# What changes while we list is not missed: the watch gets so long to tell of it.
+GRACE_SECONDS = 30.0
+
+
+class Relist:
+    """Finds what the watch of VaultSecrets missed."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        vaultsecrets: VaultSecrets,
+        wake: Callable[[Key, Lane], None],
+    ) -> None:
+        self._cluster = cluster
+        self._vaultsecrets = vaultsecrets
+        self._wake = wake
+
+    async def run(self) -> None:
+        """Compare every 10 to 30 minutes, for ever."""
+        while True:
+            await asyncio.sleep(random.uniform(SHORTEST_SECONDS, LONGEST_SECONDS))
+            try:
+                await self.compare(GRACE_SECONDS)
+            except (Failure, Expired) as error:
+                reason = type(error).__name__
+                log.warning("list of VaultSecrets not compared", reason=reason)
+
+    async def compare(self, grace: float) -> None:
+        """Compare once, and mend the view where the watch does not within `grace`."""
+        suspects = self._differing(await self._listed())
+        if not suspects:
+            return
+        await asyncio.sleep(grace)
+        for key, version in suspects.items():
+            if self._vaultsecrets.version(key) == version:
+                await self._look(key)
+
+    async def _listed(self) -> dict[Key, int]:
+        return {
+            Key.of(body): int(body["metadata"]["resourceVersion"])
+            async for page, _ in self._cluster.list_vaultsecrets()
+            for body in page
+        }
+
+    def _differing(self, listed: dict[Key, int]) -> dict[Key, int | None]:
+        """Return the keys that differ, each with its version in the view."""
+        keys = listed.keys() | self._vaultsecrets.keys()
+        seen = {key: self._vaultsecrets.version(key) for key in keys}
+        return {
+            key: version
+            for key, version in seen.items()
+            if key not in listed or version is None or version < listed[key]
+        }
+
+    async def _look(self, key: Key) -> None:
+        log.warning("watch missed a change", namespace=key.namespace, name=key.name)
+        try:
+            self._vaultsecrets.put(await self._cluster.get_vaultsecret(*key))
+        except Absent:
+            self._vaultsecrets.drop(key)
+        self._wake(key, Lane.URGENT)

@@ -1,0 +1,125 @@
+"""What many people do at once, faster than kubectl can."""
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+)
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import Configuration
+
+from tests.controlplane import ControlPlane
+from tests.e2e.operator import Operator
+from tests.e2e.tenant import Body
+
+CONNECTIONS = 16
+_SECONDS = 120
+
+# Typed by nobody upstream.
+_load: Any = config.load_kube_config
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Requests to the API server, many at a time."""
+
+    session: aiohttp.ClientSession
+
+    async def create(self, manifest: Mapping[str, Any]) -> None:
+        """Create a VaultSecret."""
+        path = vaultsecrets(manifest["metadata"]["namespace"])
+        await self._ask("POST", path, manifest, "application/json")
+
+    async def patch(self, path: str, change: Mapping[str, Any]) -> None:
+        """Merge-patch an object."""
+        await self._ask("PATCH", path, change, "application/merge-patch+json")
+
+    async def seen(
+        self, path: str, names: Collection[str], holds: Callable[[Body], bool]
+    ) -> dict[str, float]:
+        """Watch until something held for each name; return when it first did."""
+        found: dict[str, float] = {}
+        async with self.session.get(path, params={"watch": "true"}) as answer:
+            while len(found) < len(names):
+                body = json.loads(await answer.content.readline())["object"]
+                name = body["metadata"]["name"]
+                if name in names and holds(body):
+                    found.setdefault(name, time.monotonic())
+        return found
+
+    async def _ask(
+        self, method: str, path: str, body: Mapping[str, Any], kind: str
+    ) -> Body:
+        headers = {"Content-Type": kind}
+        text = json.dumps(body)
+        async with self.session.request(
+            method, path, data=text, headers=headers
+        ) as answer:
+            assert answer.ok, f"{method} {path}: {answer.status}"
+            answered: Body = await answer.json()
+        return answered
+
+
+@asynccontextmanager
+async def crowd(plane: ControlPlane) -> AsyncIterator[Crowd]:
+    """Be many administrators."""
+    access = Configuration()
+    await _load(config_file=str(plane.kubeconfig), client_configuration=access)
+    tls = ssl.create_default_context(cafile=access.ssl_ca_cert)
+    if access.cert_file:
+        tls.load_cert_chain(access.cert_file, access.key_file)
+    bearer = (await access.auth_settings()).get("BearerToken")
+    async with aiohttp.ClientSession(
+        access.host,
+        connector=aiohttp.TCPConnector(ssl=tls, limit=CONNECTIONS + 1),
+        headers={"Authorization": str(bearer["value"])} if bearer else {},
+        timeout=aiohttp.ClientTimeout(total=_SECONDS),
+    ) as session:
+        yield Crowd(session)
+
+
+async def together(acts: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do a lot of things, as many at a time as there are connections."""
+    free = asyncio.Semaphore(CONNECTIONS)
+
+    async def in_turn(act: Coroutine[Any, Any, None]) -> None:
+        async with free:
+            await act
+
+    await asyncio.gather(*map(in_turn, acts))
+
+
+def metric(operator: Operator, sample: str) -> float:
+    """Return a sample of the operator's metrics; 0 if there is none yet."""
+    lines = operator.get("/metrics").splitlines()
+    found = [line for line in lines if line.startswith(f"{sample} ")]
+    return float(found[0].rpartition(" ")[2]) if found else 0.0
+
+
+def percentile(values: Iterable[float], percent: int) -> float:
+    """Return the smallest value that so many percent of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[ceil(len(ordered) * percent / 100) - 1]
+
+
+def vaultsecrets(namespace: str) -> str:
+    """Return the path of the VaultSecrets of a namespace."""
+    return f"/apis/vaultferry.dev/v1alpha1/namespaces/{namespace}/vaultsecrets"
+
+
+def secrets(namespace: str) -> str:
+    """Return the path of the Secrets of a namespace."""
+    return f"/api/v1/namespaces/{namespace}/secrets"

@@ -1,0 +1,117 @@
+"""What a watch of VaultSecrets misses, and how it is found."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.builders import Body, edited, vault_secret_body
+from tests.running import run
+from tests.world import KEY
+from vaultferry.cluster import Absent, Cluster, Expired
+from vaultferry.core.urgency import Lane
+from vaultferry.operator.relist import Relist
+from vaultferry.views import Key, VaultSecrets
+
+
+class Listing(Cluster):
+    """Lists and gives these VaultSecrets."""
+
+    def __init__(self, *bodies: Body) -> None:
+        self.bodies = {Key.of(body): body for body in bodies}
+        self.read: list[Key] = []
+
+    async def list_vaultsecrets(self) -> AsyncIterator[tuple[list[Any], str]]:
+        for body in self.bodies.values():
+            yield [{"metadata": body["metadata"]}], "50"
+
+    async def get_vaultsecret(self, namespace: str, name: str) -> Body:
+        self.read.append(Key(namespace, name))
+        if self.read[-1] not in self.bodies:
+            raise Absent
+        return self.bodies[self.read[-1]]
+
+
+def version(number: int) -> Body:
+    return edited(vault_secret_body(), resourceVersion=str(number))
+
+
+def compared(
+    cluster: Listing, *in_view: Body
+) -> tuple[VaultSecrets, list[tuple[Key, Lane]]]:
+    """Compare a view with a list; return the view and who was woken."""
+    view, woken = VaultSecrets(), list[tuple[Key, Lane]]()
+    for body in in_view:
+        view.put(body)
+    relist = Relist(cluster, view, lambda key, lane: woken.append((key, lane)))
+    run(relist.compare(0))
+    return view, woken
+
+
+@pytest.mark.parametrize("number", [7, 8], ids=["the same", "newer than the list"])
+def test_a_view_that_is_not_behind_costs_only_the_list(number: int) -> None:
+    cluster = Listing(version(7))
+
+    _, woken = compared(cluster, version(number))
+
+    assert (cluster.read, woken) == ([], [])
+
+
+@pytest.mark.parametrize("in_view", [[], [version(6)]], ids=["unknown", "older"])
+def test_a_change_that_the_watch_missed_is_read(in_view: list[Body]) -> None:
+    view, woken = compared(Listing(version(7)), *in_view)
+
+    assert view.version(KEY) == 7
+    assert woken == [(KEY, Lane.URGENT)]
+
+
+def test_a_deletion_that_the_watch_missed_is_seen() -> None:
+    view, woken = compared(Listing(), version(6))
+
+    assert (len(view), woken) == (0, [(KEY, Lane.URGENT)])
+
+
+def test_what_the_watch_tells_meanwhile_was_not_missed() -> None:
+    cluster, view = Listing(version(7)), VaultSecrets()
+    view.put(version(6))
+
+    async def told() -> None:
+        relist = Relist(cluster, view, lambda *_: None)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(relist.compare(0.05))
+            await asyncio.sleep(0.01)
+            view.put(version(7))
+
+    run(told())
+
+    assert cluster.read == []
+
+
+def test_a_list_that_fails_is_tried_another_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Failing(Listing):
+        def __init__(self) -> None:
+            self.lists = 0
+            self.twice = asyncio.Event()
+
+        async def list_vaultsecrets(self) -> AsyncIterator[tuple[list[Any], str]]:
+            self.lists += 1
+            if self.lists > 1:
+                self.twice.set()
+            raise Expired
+            yield
+
+    cluster = Failing()
+    monkeypatch.setattr("vaultferry.operator.relist.SHORTEST_SECONDS", 0.0)
+    monkeypatch.setattr("vaultferry.operator.relist.LONGEST_SECONDS", 0.01)
+
+    async def twice() -> None:
+        task = asyncio.ensure_future(Relist(cluster, VaultSecrets(), print).run())
+        await cluster.twice.wait()
+        task.cancel()
+
+    run(twice())
+
+    assert cluster.lists >= 2

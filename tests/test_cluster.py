@@ -27,6 +27,7 @@ from vaultferry.core.errors import (
 META = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 META_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 SECRETS = "/api/v1/namespaces/team/secrets"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/team/leases"
 VAULTSECRET = "/apis/vaultferry.dev/v1alpha1/namespaces/team/vaultsecrets/app"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -138,6 +139,11 @@ def create_secret(cluster: Cluster) -> Awaitable[Any]:
 
 GUARD = {"metadata": {"uid": "u"}, "status": {"version": 1}}
 OPERATIONS = [{"op": "add", "path": "/data", "value": {}}]
+LEASE = {
+    "apiVersion": "coordination.k8s.io/v1",
+    "kind": "Lease",
+    "metadata": {"name": "vaultferry", "namespace": "team"},
+}
 JSON = "application/json"
 MERGE_PATCH, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
 
@@ -165,6 +171,18 @@ CALLS: dict[str, tuple[Call, tuple[str, str, str, str, Any]]] = {
             JSON,
             {"reason": "Conflict"},
         ),
+    ),
+    "get the Lease": (
+        lambda c: c.get_lease("team"),
+        ("GET", f"{LEASES}/vaultferry", JSON, JSON, None),
+    ),
+    "create the Lease": (
+        lambda c: c.create_lease("team", {"holderIdentity": "us"}),
+        ("POST", LEASES, JSON, JSON, LEASE | {"spec": {"holderIdentity": "us"}}),
+    ),
+    "replace the Lease": (
+        lambda c: c.update_lease("team", LEASE),
+        ("PUT", f"{LEASES}/vaultferry", JSON, JSON, LEASE),
     ),
     "see whether our kinds are served": (
         lambda c: c.check_served(),

@@ -32,6 +32,7 @@ _JSON = "application/json"
 _META = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _META_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _NOT_HELM = "type!=helm.sh/release.v1"
+_LEASE = "vaultferry"
 
 _CALL_TIMEOUT = aiohttp.ClientTimeout(total=15)
 _PAGE = 500
@@ -103,27 +104,40 @@ class Cluster:
         path = _secret(namespace, name)
         return await self._call("PATCH", path, operations, accept=_META)
 
+    async def get_lease(self, namespace: str) -> Body:
+        """Return our Lease."""
+        return await self._call("GET", f"{_leases(namespace)}/{_LEASE}")
+
+    async def create_lease(self, namespace: str, spec: Body) -> Body:
+        """Create our Lease; return it."""
+        manifest = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": _LEASE, "namespace": namespace},
+            "spec": spec,
+        }
+        return await self._call("POST", _leases(namespace), manifest)
+
+    async def update_lease(self, namespace: str, body: Body) -> Body:
+        """Replace our Lease, unless it is not the version given; return it."""
+        return await self._call("PUT", f"{_leases(namespace)}/{_LEASE}", body)
+
     async def create_event(self, namespace: str, manifest: Body) -> None:
         """Post an event."""
         path = f"/apis/events.k8s.io/v1/namespaces/{quote(namespace)}/events"
         await self._call("POST", path, manifest)
 
-    async def list_secrets(self) -> AsyncIterator[tuple[list[Body], str]]:
+    def list_secrets(self) -> AsyncIterator[tuple[list[Body], str]]:
         """Yield the metadata of all Secrets by pages, each with its resourceVersion.
 
         Raises:
             Expired: the list took too long to go on with.
         """
-        query = {"limit": str(_PAGE), "fieldSelector": _NOT_HELM}
-        while True:
-            page = await self._call("GET", _all_secrets(query), accept=_META_LIST)
-            metadata = page.get("metadata") or {}
-            if "resourceVersion" not in metadata:
-                raise _unavailable()
-            yield page.get("items") or [], metadata["resourceVersion"]
-            if not metadata.get("continue"):
-                return
-            query["continue"] = metadata["continue"]
+        return self._pages("/api/v1/secrets", {"fieldSelector": _NOT_HELM})
+
+    def list_vaultsecrets(self) -> AsyncIterator[tuple[list[Body], str]]:
+        """Yield the metadata of all VaultSecrets by pages, as `list_secrets` does."""
+        return self._pages(f"/apis/{GROUP}/{VERSION}/{PLURAL}", {})
 
     async def watch_secrets(
         self, resource_version: str, seconds: int
@@ -144,7 +158,8 @@ class Cluster:
         }
         # The server sends a bookmark about once a minute: longer silence is a fault.
         limits = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=150)
-        response = await self._send("GET", _all_secrets(query), None, _META, limits)
+        path = f"/api/v1/secrets?{urlencode(query)}"
+        response = await self._send("GET", path, None, _META, limits)
         try:
             async for line in response.content:
                 yield _event(line)
@@ -152,6 +167,21 @@ class Cluster:
             raise _unavailable() from None
         finally:
             response.close()
+
+    async def _pages(
+        self, path: str, selection: Mapping[str, str]
+    ) -> AsyncIterator[tuple[list[Body], str]]:
+        query = {"limit": str(_PAGE), **selection}
+        while True:
+            url = f"{path}?{urlencode(query)}"
+            page = await self._call("GET", url, accept=_META_LIST)
+            metadata = page.get("metadata") or {}
+            if "resourceVersion" not in metadata:
+                raise _unavailable()
+            yield page.get("items") or [], metadata["resourceVersion"]
+            if not metadata.get("continue"):
+                return
+            query["continue"] = metadata["continue"]
 
     async def _call(
         self, verb: str, path: str, body: object = None, accept: str = _JSON
@@ -286,13 +316,13 @@ def _vaultsecret(namespace: str, name: str) -> str:
     )
 
 
+def _leases(namespace: str) -> str:
+    return f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"
+
+
 def _secrets(namespace: str) -> str:
     return f"/api/v1/namespaces/{quote(namespace)}/secrets"
 
 
 def _secret(namespace: str, name: str) -> str:
     return f"{_secrets(namespace)}/{quote(name)}"
-
-
-def _all_secrets(query: Mapping[str, str]) -> str:
-    return f"/api/v1/secrets?{urlencode(query)}"

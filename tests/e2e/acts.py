@@ -105,3 +105,13 @@ def refusal(tenant: Tenant, *arguments: str, stdin: str | None = None) -> str:
     except ControlPlaneError as error:
         return str(error)
     raise AssertionError("it was accepted")
+
+
+def wait_for_no_leftovers(cluster: ControlPlane) -> None:
+    """Wait for the namespaces of earlier tests, whose end still makes calls."""
+
+    def none_ends() -> bool:
+        phase = "--field-selector=status.phase=Terminating"
+        return not cluster.kubectl("get", "namespaces", phase, "-o", "name").strip()
+
+    eventually(none_ends, seconds=60)

@@ -38,7 +38,7 @@ class Operator:
         return self.process.pid
 
     def start(self, *, ready: bool = True) -> None:
-        """Start it and wait until it is ready; its log goes on in the same file."""
+        """Start it and wait until it leads; its log goes on in the same file."""
         before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -53,7 +53,7 @@ class Operator:
             )
         self._wait(lambda: self._read_port(before))
         if ready:
-            self._wait(self._is_ready)
+            self._wait(lambda: self.is_ready() and self.leads())
 
     def stop(self) -> int:
         """Stop it as Kubernetes would; return the exit code."""
@@ -85,12 +85,17 @@ class Operator:
         self.port = int(found[1]) if found else 0
         return found is not None
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Tell whether it would be sent traffic."""
         try:
             self.get("/readyz")
         except OSError:
             return False
         return True
+
+    def leads(self) -> bool:
+        """Tell whether it, of all replicas, reconciles."""
+        return "\nvaultferry_leading 1.0\n" in self.get("/metrics")
 
     def _wait(self, check: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -135,7 +140,7 @@ def running(
         folder: where its log goes.
         root_key: its root key.
         options: of `vaultferry run`.
-        ready: whether to wait until it is ready.
+        ready: whether to wait until it leads.
     """
     operator = Operator(
         kubeconfig=plane.kubeconfig_for_service_account(NAMESPACE, "vaultferry"),

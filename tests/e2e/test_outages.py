@@ -10,12 +10,29 @@ from tests.e2e.tenant import Tenant, eventually
 from vaultferry.core.keyring import Keyring
 
 
+def just_renewed(operator: Operator) -> None:
+    """Wait until the lease is renewed: it outlasts a restart of the API server then.
+
+    Later it may not: an operator that cannot renew for ten seconds ends.
+    """
+    before = renewals(operator)
+    eventually(lambda: renewals(operator) > before)
+
+
+def renewals(operator: Operator) -> float:
+    counter = 'vaultferry_api_requests_total{code="200",verb="PUT"} '
+    lines = operator.get("/metrics").splitlines()
+    found = [line for line in lines if line.startswith(counter)]
+    return float(found[0].removeprefix(counter)) if found else 0.0
+
+
 @pytest.mark.usefixtures("own_control_plane")
 def test_an_edit_made_after_an_outage_of_the_api_server_reaches_the_secret(
     operator: Operator, tenant: Tenant
 ) -> None:
     tenant.synced("db", password="before")
     pid = operator.pid
+    just_renewed(operator)
 
     tenant.plane.stop_apiserver()
     tenant.plane.start_apiserver()
@@ -30,6 +47,7 @@ def test_a_secret_edited_after_an_outage_of_the_api_server_is_repaired(
     operator: Operator, tenant: Tenant
 ) -> None:
     tenant.synced("db", password="kept")
+    just_renewed(operator)
 
     tenant.plane.stop_apiserver()
     tenant.plane.start_apiserver()

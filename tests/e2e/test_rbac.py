@@ -19,12 +19,14 @@ import yaml
 from tests.controlplane import ControlPlane, start
 from tests.e2e.acts import fresh, patch, token, wait_reason
 from tests.e2e.audit import OPERATOR, AuditLog
-from tests.e2e.operator import ROOT, Operator, install, running
+from tests.e2e.operator import NAMESPACE, ROOT, Operator, install, running
 from tests.e2e.tenant import Tenant, eventually
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.sealing import Place
 
-ROLE = "clusterrole/vaultferry"
+ROLE = ("clusterrole/vaultferry",)
+LEASE_ROLE = (f"--namespace={NAMESPACE}", "role/vaultferry")
+COORDINATION = "coordination.k8s.io"
 OURS = "vaultferry.dev"
 
 # As against a server that cannot stream a first list, before Kubernetes 1.34.
@@ -120,7 +122,8 @@ def restarted_without_streaming(world: World, tenant: Tenant) -> None:
 def run_briefly(world: World, how: list[str]) -> None:
     """Run another operator in place of the one that runs, until it is refused."""
     operator, since = world.operator, world.audit.now()
-    operator.stop()
+    if operator.process is not None:
+        operator.stop()
     process = subprocess.Popen(
         [sys.executable, *how, "run", "--port=0"],
         env={
@@ -136,6 +139,13 @@ def run_briefly(world: World, how: list[str]) -> None:
     finally:
         process.terminate()
         process.wait(20)
+
+
+def restarted_without_a_lease(world: World, tenant: Tenant) -> None:
+    del tenant
+    world.operator.stop()
+    world.plane.kubectl("-n", NAMESPACE, "delete", "lease", "vaultferry")
+    run_briefly(world, ["-m", "vaultferry"])
 
 
 class Need(NamedTuple):
@@ -165,12 +175,21 @@ NEEDS = {
     Right("events.k8s.io", "events", "create"): Need(in_trouble, "create events 403"),
 }
 
+LEASE_NEEDS = {
+    Right(COORDINATION, "leases", "get"): Need(restarted, "get leases 403"),
+    Right(COORDINATION, "leases", "update"): Need(restarted, "update leases 403"),
+    Right(COORDINATION, "leases", "create"): Need(
+        restarted_without_a_lease, "create leases 403"
+    ),
+}
+ALL_NEEDS = {**NEEDS, **LEASE_NEEDS}
 
-def rules() -> list[dict[str, list[str]]]:
-    """Return the rules of the role as they are installed."""
+
+def rules(kind: str) -> list[dict[str, list[str]]]:
+    """Return the rules of the role of a kind as they are installed."""
     documents = yaml.safe_load_all((ROOT / "deploy/base/rbac.yaml").read_text())
     found: list[dict[str, list[str]]] = next(
-        each["rules"] for each in documents if each["kind"] == "ClusterRole"
+        each["rules"] for each in documents if each["kind"] == kind
     )
     return found
 
@@ -186,14 +205,15 @@ def rights(rules: list[dict[str, list[str]]]) -> set[Right]:
 
 
 def test_every_right_of_the_role_is_in_this_table() -> None:
-    assert rights(rules()) == set(NEEDS)
+    assert rights(rules("ClusterRole")) == set(NEEDS)
+    assert rights(rules("Role")) == set(LEASE_NEEDS)
 
 
-@pytest.mark.parametrize("right", NEEDS, ids=lambda r: f"{r.verb} {r.resource}")
+@pytest.mark.parametrize("right", ALL_NEEDS, ids=lambda r: f"{r.verb} {r.resource}")
 def test_without_a_right_something_is_refused_and_with_it_all_is_well_again(
     right: Right, world: World, strict_tenant: Tenant
 ) -> None:
-    tenant, need = strict_tenant, NEEDS[right]
+    tenant, need = strict_tenant, ALL_NEEDS[right]
     tenant.synced("db", password="hunter2")
 
     with lacking(world.plane, right):
@@ -296,7 +316,8 @@ def as_operator(
 @contextmanager
 def lacking(plane: ControlPlane, right: Right) -> Iterator[None]:
     """Take a right away from the operator meanwhile."""
-    before = rules()
+    role = LEASE_ROLE if right in LEASE_NEEDS else ROLE
+    before = rules("Role" if right in LEASE_NEEDS else "ClusterRole")
     less = [
         rule | {"verbs": [verb for verb in rule["verbs"] if verb != right.verb]}
         if right.resource in rule["resources"]
@@ -304,11 +325,11 @@ def lacking(plane: ControlPlane, right: Right) -> Iterator[None]:
         for rule in before
     ]
     try:
-        write(plane, less)
+        write(plane, role, less)
         eventually(lambda: not is_allowed(plane, right))
         yield
     finally:
-        write(plane, before)
+        write(plane, role, before)
         eventually(lambda: is_allowed(plane, right))
 
 
@@ -317,23 +338,26 @@ def having(plane: ControlPlane, right: Right) -> Iterator[None]:
     """Give the operator one more right meanwhile."""
     more = {"apiGroups": [right.group], "resources": [right.resource]}
     try:
-        write(plane, [*rules(), more | {"verbs": [right.verb]}])
+        write(plane, ROLE, [*rules("ClusterRole"), more | {"verbs": [right.verb]}])
         yield
     finally:
-        write(plane, rules())
+        write(plane, ROLE, rules("ClusterRole"))
         eventually(lambda: not is_allowed(plane, right))
 
 
-def write(plane: ControlPlane, rules: list[dict[str, list[str]]]) -> None:
+def write(
+    plane: ControlPlane, role: tuple[str, ...], rules: list[dict[str, list[str]]]
+) -> None:
     text = json.dumps({"rules": [rule for rule in rules if rule["verbs"]]})
-    plane.kubectl("patch", ROLE, "--type=merge", f"--patch={text}")
+    plane.kubectl("patch", *role, "--type=merge", f"--patch={text}")
 
 
 def is_allowed(plane: ControlPlane, right: Right) -> bool:
     """Ask the API server's authorizer, which hears of changes a little later."""
     resource, _, subresource = right.resource.partition("/")
     asked: dict[str, Any] = {
-        "namespace": "default",
+        "namespace": NAMESPACE,
+        "name": "vaultferry",
         "group": right.group,
         "resource": resource,
         "subresource": subresource,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane import ControlPlane
-from tests.e2e.acts import fresh, ready_count
+from tests.e2e.acts import fresh, ready_count, wait_for_no_leftovers
 from tests.e2e.audit import AuditLog, Request
 from tests.e2e.operator import Operator
 from tests.e2e.tenant import Body, Tenant, eventually
@@ -40,16 +40,6 @@ def thousand(
         assert ready_count(tenant) == COUNT
         print(f"operator: {rss_mib(operator):.0f} MiB")
         yield tenant
-
-
-def wait_for_no_leftovers(cluster: ControlPlane) -> None:
-    """Wait for the namespaces of earlier tests, whose end still makes calls."""
-
-    def none_ends() -> bool:
-        phase = "--field-selector=status.phase=Terminating"
-        return not cluster.kubectl("get", "namespaces", phase, "-o", "name").strip()
-
-    eventually(none_ends, seconds=60)
 
 
 def create(tenant: Tenant, names: list[str]) -> None:
@@ -89,6 +79,10 @@ def figures(requests: list[Request]) -> dict[str, int]:
     return dict(Counter(str(request) for request in requests))
 
 
+def without_lease(requests: list[Request]) -> list[Request]:
+    return [request for request in requests if request.resource != "leases"]
+
+
 def test_a_first_sync_of_each_costs_one_create_and_one_status_write(
     thousand: Tenant, audit: AuditLog
 ) -> None:
@@ -114,12 +108,13 @@ def test_a_restart_writes_nothing_and_reads_no_single_object(
 
     print(f"calls of a restart: {figures(requests)}")
     print(f"operator: {rss_mib(operator):.0f} MiB")
-    assert [r for r in requests if r.verb in _WRITES or r.name] == []
+    others = without_lease(requests)
+    assert [r for r in others if r.verb in _WRITES or r.name] == []
     assert items(thousand, "vaultsecrets,secrets") == before
 
 
 @pytest.mark.usefixtures("thousand")
-def test_at_rest_the_operator_makes_no_call(
+def test_at_rest_the_operator_makes_no_call_but_for_the_lease(
     audit: AuditLog, operator: Operator
 ) -> None:
     # The watches were opened by the restart before this test, for ten minutes each: one
@@ -131,7 +126,8 @@ def test_at_rest_the_operator_makes_no_call(
     requests = audit.requests(since)
     print(f"calls in {REST_SECONDS} s at rest: {figures(requests)}")
     print(f"operator: {rss_mib(operator):.0f} MiB")
-    assert requests == []
+    assert without_lease(requests) == []
+    assert len(requests) <= REST_SECONDS / 3
 
 
 def test_kopf_has_left_nothing_on_any_object(thousand: Tenant) -> None:

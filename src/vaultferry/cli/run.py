@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +16,8 @@ from vaultferry.core.metadata import DEFAULT_PREFIXES
 from vaultferry.operator import logs
 from vaultferry.operator.app import Operator
 from vaultferry.operator.hardening import harden
-from vaultferry.operator.settings import Settings
+from vaultferry.operator.lease import LeaseLost
+from vaultferry.operator.settings import DEFAULT_NAMESPACE, Settings
 
 log = structlog.get_logger()
 
@@ -24,6 +26,16 @@ _load_kube_config: Any = config.load_kube_config
 _load_incluster_config: Any = config.load_incluster_config
 
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
+
+_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def _own_namespace() -> str:
+    """Return the namespace of the pod that this runs in, or the one of deploy/."""
+    try:
+        return _ACCOUNT_NAMESPACE.read_text().strip()
+    except OSError:
+        return DEFAULT_NAMESPACE
 
 
 @click.command(cls=OptionsOnly)
@@ -50,16 +62,33 @@ _LEVELS = click.Choice(["debug", "info", "warning", "error"])
     type=click.IntRange(1, 64),
     help="How many reconciliations run at a time.",
 )
-def run(port: int, log_level: str, prefixes: tuple[str, ...], workers: int) -> None:
+@click.option(
+    "--lease-namespace",
+    envvar="POD_NAMESPACE",
+    default=_own_namespace,
+    show_default="that of the pod",
+    help="Where the Lease is by which one of several replicas leads.",
+)
+def run(
+    port: int,
+    log_level: str,
+    prefixes: tuple[str, ...],
+    workers: int,
+    lease_namespace: str,
+) -> None:
     """Run the operator against the cluster of KUBECONFIG, or the one it runs in.
 
     The root key comes from ENCRYPTION_KEY or ENCRYPTION_KEY_FILE.
     """
     harden()
-    settings = Settings(read_keyring(os.environ), port, prefixes, workers)
+    keyring = read_keyring(os.environ)
+    settings = Settings(keyring, port, prefixes, workers, lease_namespace)
     logs.configure(log_level)
     try:
         asyncio.run(_run(settings))
+    except LeaseLost as lost:
+        log.error("lease lost", reason=str(lost))  # noqa: TRY400 - it tells all
+        raise SystemExit(1) from None
     except Exception as error:
         if isinstance(error, click.ClickException):
             raise

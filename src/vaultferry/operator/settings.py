@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.metadata import DEFAULT_PREFIXES
 
+DEFAULT_NAMESPACE = "vaultferry-system"
+"""The namespace that deploy/ puts the operator in."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -22,7 +25,10 @@ class Settings:
     workers: int = 16
     """How many reconciliations run at a time."""
 
+    lease_namespace: str = DEFAULT_NAMESPACE
+    """The namespace of the Lease; replicas of one cluster share it."""
+
     @property
     def connections(self) -> int:
-        """Connections to the API server: one a worker, and the watch and events."""
+        """Connections to the API server: one a worker; the watch, events, the Lease."""
         return self.workers + 4

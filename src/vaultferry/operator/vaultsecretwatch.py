@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import signal
 import time
 from collections.abc import Callable
 
@@ -13,7 +12,9 @@ from kubernetes.aio.client import Configuration
 from vaultferry.cluster import Absent, Cluster
 from vaultferry.core.backoff import delay
 from vaultferry.core.errors import Failure
+from vaultferry.core.urgency import Lane
 from vaultferry.operator import watching
+from vaultferry.operator.stopping import handle_signals, pause
 from vaultferry.views import Key, VaultSecrets
 
 log = structlog.get_logger()
@@ -35,7 +36,7 @@ class VaultSecretWatch:
         cluster: Cluster,
         configuration: Configuration,
         vaultsecrets: VaultSecrets,
-        wake: Callable[[Key], None],
+        wake: Callable[[Key, Lane], None],
     ) -> None:
         self._cluster = cluster
         self._configuration = configuration
@@ -46,18 +47,18 @@ class VaultSecretWatch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until SIGTERM or SIGINT; `stop` is set by one that comes meanwhile."""
-        _handle_signals(stop)
+        handle_signals(stop)
         await self._wait_for_crd(stop)
         failures = 0
         while not stop.is_set():
             began = time.monotonic()
-            if await self._ended_well():
+            if await self._ended_well(stop):
                 return
             # kopf took the signals, and leaves them to nobody.
-            _handle_signals(stop)
+            handle_signals(stop)
             lasted = time.monotonic() - began > _LASTED_SECONDS
             failures = 1 if lasted else failures + 1
-            await _pause(stop, min(_LONGEST_PAUSE, delay(failures, random.random())))
+            await pause(stop, min(_LONGEST_PAUSE, delay(failures, random.random())))
 
     async def _wait_for_crd(self, stop: asyncio.Event) -> None:
         """Wait until our kind is served: kopf looks once and never again."""
@@ -67,22 +68,26 @@ class VaultSecretWatch:
             except (Absent, Failure) as error:
                 reason = type(error).__name__
                 log.warning("VaultSecret is not served: apply crds/", reason=reason)
-                await _pause(stop, _CRD_RETRY_SECONDS)
+                await pause(stop, _CRD_RETRY_SECONDS)
             else:
                 return
 
-    async def _ended_well(self) -> bool:
+    async def _ended_well(self, stop: asyncio.Event) -> bool:
         """Run kopf until it ends; tell whether it was told to.
 
-        kopf handles SIGTERM and SIGINT itself while it runs.
+        kopf handles SIGTERM and SIGINT itself while it runs; `stop` tells of one that
+        came before.
         """
         handlers = watching.registry(
             self._configuration, self._vaultsecrets, self._wake, self._started
         )
+        streaming = await self._can_stream()
+        if stop.is_set():
+            return True
         try:
             await kopf.operator(
                 registry=handlers,
-                settings=watching.settings(streaming=await self._can_stream()),
+                settings=watching.settings(streaming=streaming),
                 clusterwide=True,
                 standalone=True,
             )
@@ -102,17 +107,3 @@ class VaultSecretWatch:
             return await self._cluster.minor_version() >= watching.STREAMING_MINOR
         except (Absent, Failure):
             return False
-
-
-def _handle_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

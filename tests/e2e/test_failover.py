@@ -1,0 +1,216 @@
+"""Two replicas: one reconciles, and the other takes over where that one ends."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.controlplane import ControlPlane, start
+from tests.e2e.acts import fresh, wait_for_no_leftovers
+from tests.e2e.audit import AuditLog
+from tests.e2e.operator import NAMESPACE, Operator, install, running
+from tests.e2e.tenant import Body, Tenant, eventually
+from vaultferry.core.keyring import Keyring
+
+CRASH_SECONDS = 20
+STOP_SECONDS = 3
+REST_SECONDS = 12
+
+
+class Pair:
+    """Two operators on one control plane, by who leads now."""
+
+    def __init__(self, plane: ControlPlane, leader: Operator, other: Operator) -> None:
+        self.plane = plane
+        self.leader = leader
+        self.other = other
+
+    def lease(self) -> Body:
+        found = self.plane.kubectl(
+            "-n", NAMESPACE, "get", "lease", "vaultferry", "-o", "json"
+        )
+        spec: Body = json.loads(found)["spec"]
+        return spec
+
+    def swap(self) -> None:
+        """Start the one that ended again, as the one that waits."""
+        self.leader, self.other = self.other, self.leader
+        self.other.start(ready=False)
+        eventually(self.other.is_ready)
+
+
+@pytest.fixture(scope="module")
+def plane(control_plane: ControlPlane) -> Iterator[ControlPlane]:
+    if control_plane.faults is None:
+        pytest.skip("needs a control plane of its own")
+    with start() as own:
+        install(own)
+        yield own
+
+
+@pytest.fixture
+def pair(plane: ControlPlane, root_key: str, tmp_path: Path) -> Iterator[Pair]:
+    with (
+        replica(plane, tmp_path / "first", root_key) as leader,
+        replica(plane, tmp_path / "second", root_key, ready=False) as other,
+    ):
+        eventually(other.is_ready)
+        yield Pair(plane, leader, other)
+
+
+@contextmanager
+def replica(
+    plane: ControlPlane, folder: Path, root_key: str, *, ready: bool = True
+) -> Iterator[Operator]:
+    folder.mkdir()
+    with running(plane, folder, root_key, ready=ready) as operator:
+        yield operator
+
+
+@pytest.fixture
+def team(plane: ControlPlane, keyring: Keyring) -> Iterator[Tenant]:
+    with fresh(plane, keyring) as tenant:
+        yield tenant
+
+
+def edit(team: Tenant, value: str) -> None:
+    team.apply(team.manifest("db", team.seal("db", password=value)))
+
+
+def is_applied(team: Tenant, value: str) -> bool:
+    return team.data("db") == {"password": value}
+
+
+def test_the_second_of_two_is_ready_and_does_nothing(pair: Pair, team: Tenant) -> None:
+    team.synced("db", password="kept")
+
+    assert (pair.leader.leads(), pair.other.leads()) == (True, False)
+    assert pair.lease()["holderIdentity"] in pair.leader.log.read_text()
+    assert pair.other.get("/livez") == pair.other.get("/readyz") == "ok\n"
+    metrics = pair.other.get("/metrics")
+    assert "vaultferry_vaultsecrets 0.0" in metrics
+    assert 'verb="PATCH"' not in metrics
+
+
+def test_at_rest_two_replicas_make_no_call_but_for_the_lease(
+    pair: Pair, team: Tenant
+) -> None:
+    team.synced("db", password="kept")
+    wait_for_no_leftovers(pair.plane)
+    assert pair.plane.audit_log is not None
+    audit = AuditLog(pair.plane.audit_log, pair.plane)
+    audit.calls(0, team.namespace)
+    since = audit.now()
+
+    time.sleep(REST_SECONDS)
+
+    asked = [str(request) for request in audit.requests(since)]
+    assert set(asked) == {"get leases", "update leases"}
+    assert asked.count("update leases") <= REST_SECONDS / 3
+    assert asked.count("get leases") <= REST_SECONDS / 1.5
+
+
+def test_a_leader_that_is_killed_is_replaced(pair: Pair, team: Tenant) -> None:
+    team.synced("db", password="before")
+    before = pair.lease()
+
+    kill(pair.leader, signal.SIGKILL)
+    edit(team, "after")
+    took = eventually(lambda: is_applied(team, "after"), seconds=CRASH_SECONDS)
+
+    print(f"takeover after kill -9: {took:.1f} s")
+    assert pair.other.leads()
+    assert pair.lease()["leaseTransitions"] == before["leaseTransitions"] + 1
+
+
+def test_a_leader_that_is_stopped_is_replaced_at_once(pair: Pair, team: Tenant) -> None:
+    team.synced("db", password="before")
+
+    for value in ("once", "twice", "three times"):
+        began = time.monotonic()
+        assert pair.leader.stop() == 0
+        stopped = time.monotonic()
+        edit(team, value)
+        eventually(partial(is_applied, team, value), seconds=STOP_SECONDS)
+        took = time.monotonic() - stopped
+        print(f"stopped in {stopped - began:.1f} s, takeover after {took:.1f} s more")
+        assert pair.other.leads()
+        pair.swap()
+
+
+def test_a_replica_that_waits_ends_cleanly(pair: Pair) -> None:
+    before = pair.lease()["holderIdentity"]
+
+    assert pair.other.stop() == 0
+
+    assert pair.lease()["holderIdentity"] == before
+    assert pair.leader.leads()
+
+
+def test_a_leader_that_wakes_late_ends_and_overwrites_nothing(
+    pair: Pair, team: Tenant
+) -> None:
+    team.synced("db", password="before")
+    assert pair.leader.process is not None
+
+    pair.leader.process.send_signal(signal.SIGSTOP)
+    edit(team, "after")
+    took = eventually(lambda: is_applied(team, "after"), seconds=CRASH_SECONDS)
+    print(f"takeover from a leader that is stopped in its tracks: {took:.1f} s")
+    team.wait_ready("db")
+    seen = team.get("secret", "db"), team.get("vaultsecret", "db")
+    pair.leader.process.send_signal(signal.SIGCONT)
+    woke = time.monotonic()
+
+    assert pair.leader.process.wait(10) == 1
+    print(f"it ended {time.monotonic() - woke:.2f} s after it woke")
+    pair.leader.process = None
+    lost = [li for li in pair.leader.log.read_text().splitlines() if "lease lost" in li]
+    assert len(lost) == 1
+    assert (team.get("secret", "db"), team.get("vaultsecret", "db")) == seen
+    assert pair.other.leads()
+
+
+def test_a_leader_without_an_api_server_ends_and_the_other_takes_over(
+    pair: Pair, team: Tenant
+) -> None:
+    team.synced("db", password="before")
+    assert pair.leader.process is not None
+
+    pair.plane.stop_apiserver()
+    began = time.monotonic()
+    code = pair.leader.process.wait(15)
+    print(f"the leader ended after {time.monotonic() - began:.1f} s")
+    pair.leader.process = None
+    waiting = pair.other.is_ready()
+    pair.plane.start_apiserver()
+    edit(team, "after")
+    took = eventually(lambda: is_applied(team, "after"), seconds=CRASH_SECONDS)
+    print(f"takeover after the API server is back: {took:.1f} s")
+
+    assert (code, waiting) == (1, True)
+    assert pair.other.leads()
+
+
+def test_a_lease_that_is_deleted_is_made_again_by_its_holder(pair: Pair) -> None:
+    before = pair.lease()["holderIdentity"]
+
+    pair.plane.kubectl("-n", NAMESPACE, "delete", "lease", "vaultferry")
+    eventually(
+        lambda: "lease" in pair.plane.kubectl("-n", NAMESPACE, "get", "lease", "-oname")
+    )
+
+    assert pair.lease()["holderIdentity"] == before
+    assert (pair.leader.leads(), pair.other.leads()) == (True, False)
+
+
+def kill(operator: Operator, number: signal.Signals) -> None:
+    assert operator.process is not None
+    operator.process.send_signal(number)
+    operator.process.wait(10)
+    operator.process = None

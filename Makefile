@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+N ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check controlplane generate clean
+.PHONY: help demo test bench check controlplane generate clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | \
@@ -26,6 +27,9 @@ check: $(INSTALLED) ## format, lint, types, import contracts, generated files cu
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m vaultferry.generate --check .
+
+bench: $(INSTALLED) ## measure N=1000 objects, or N=1000,10000; see benchmarks/README.md
+	@N="$(N)" $(BIN)/python -m benchmarks
 
 controlplane: $(INSTALLED) ## keep a real API server running, print its KUBECONFIG
 	@$(BIN)/python -m tests.controlplane up

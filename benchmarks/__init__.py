@@ -1,0 +1,1 @@
+"""What the operator costs, beside a client that only writes, and beside others."""

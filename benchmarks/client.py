@@ -18,6 +18,7 @@ Item = TypeVar("Item")
 CONNECTIONS = 16
 """More are slower on two cores."""
 
+_CLOSING_SECONDS = 0.5
 _LIMITS = aiohttp.ClientTimeout(total=60)
 _FOREVER = aiohttp.ClientTimeout(total=None)
 # A line of a watch holds a whole object.
@@ -67,6 +68,8 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         await self._session.close()
+        # What was closed is let go by the loop, in its next rounds.
+        await asyncio.sleep(_CLOSING_SECONDS)
 
     async def get(self, path: str) -> Body:
         """Return an object, or a list."""

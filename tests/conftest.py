@@ -1,5 +1,6 @@
 """What every test may ask for: a real control plane."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="use the cluster of this kubeconfig (its administrator's) instead of "
         "starting a control plane",
     )
+
+
+def pytest_configure() -> None:
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and so
+    # would every process that they start: what ends by it would never end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,7 @@ def test_a_build_that_is_interrupted_leaves_nothing(
 
         process.terminate()
 
-        assert process.wait() == 128 + signal.SIGTERM
+        assert process.wait(60) == 128 + signal.SIGTERM
     assert entries() == []
     assert leftovers() == []
 
@@ -126,7 +126,7 @@ def test_of_two_at_once_one_builds_and_the_other_waits_and_says_so(
             BUILD, cwd=ROOT, capture_output=True, text=True, check=True
         )
 
-        assert process.wait() == 0
+        assert process.wait(60) == 0
     assert "waiting for another process" in waited.stderr
     assert log.read_text() == "built\n"
 

@@ -69,7 +69,7 @@ def test_nothing_is_left_after_the_signal(number: signal.Signals, code: int) -> 
 
         process.send_signal(number)
 
-        assert process.wait() == code
+        assert process.wait(60) == code
         assert servers == 3
         assert soon(lambda: not folder.exists())
         assert processes_of(folder) == []
@@ -127,7 +127,7 @@ def test_a_command_is_handed_the_signals() -> None:
 
         process.terminate()
 
-        assert process.wait() == 9
+        assert process.wait(60) == 9
 
 
 def test_servers_end_with_a_supervisor_that_is_killed() -> None:

@@ -5,7 +5,7 @@ INSTALLED := .venv/installed
 N ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check controlplane generate clean
+.PHONY: help demo test campaign bench check controlplane generate clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | \
@@ -27,6 +27,9 @@ check: $(INSTALLED) ## format, lint, types, import contracts, generated files cu
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m vaultferry.generate --check .
+
+campaign: $(INSTALLED) ## the long tests that `make test` leaves out: fairness under a backlog
+	CAMPAIGN=1 $(BIN)/pytest tests/e2e/test_fairness.py
 
 bench: $(INSTALLED) ## measure N=1000 objects, or N=1000,10000; see benchmarks/README.md
 	@N="$(N)" $(BIN)/python -m benchmarks

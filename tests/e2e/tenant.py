@@ -63,7 +63,7 @@ class Tenant:
         self.wait_ready(name)
         return self.get("vaultsecret", name)
 
-    def wait_ready(self, name: str, seconds: int = 20) -> None:
+    def wait_ready(self, name: str, seconds: int = 90) -> None:
         """Wait as a person would."""
         wanted = ("--for=condition=Ready", f"--timeout={seconds}s")
         self.kubectl("wait", f"vaultsecrets.vaultferry.dev/{name}", *wanted)
@@ -95,7 +95,7 @@ class Tenant:
         return condition["reason"] if condition else None
 
 
-def eventually(check: Callable[[], bool], seconds: float = 10.0) -> float:
+def eventually(check: Callable[[], bool], seconds: float = 60.0) -> float:
     """Wait until something holds; return how long that took."""
     began = time.monotonic()
     while not check():

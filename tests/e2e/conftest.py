@@ -14,7 +14,6 @@ from tests.e2e.operator import Operator, install, running
 from tests.e2e.tenant import Tenant
 from vaultferry.core.keyring import Keyring
 
-
 # Long, and hard on whatever runs after it: `make campaign`.
 collect_ignore = [] if os.environ.get("CAMPAIGN") else ["test_fairness.py"]
 

@@ -14,7 +14,7 @@ help: ## show this list
 demo: $(INSTALLED) ## set up, then show a sealed VaultSecret become a Secret
 	$(BIN)/python -m tests.controlplane run -- bash examples/demo.sh
 
-test: check ## set up, check, then run every test on a real API server
+test: check ## set up, check, then test on a real API server
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PYTEST)
 	$(BIN)/coverage combine --quiet

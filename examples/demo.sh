@@ -106,5 +106,5 @@ What to try next:
   docs/install.md      into a real cluster
   docs/vaultsecret.md  every field, what is refused, what each condition means
   docs/sealing.md      what a token is bound to, and what it protects
-  make test            every test, on a real API server
+  make test            the tests, on a real API server
 TEXT

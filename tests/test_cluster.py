@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from traceback import format_exception
 from typing import Any
@@ -58,14 +58,15 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(server: Server) -> AsyncIterator[Cluster]:
-    """Serve on loopback; yield a Cluster that is connected to it."""
+async def serving(server: Server, host: str | None = None) -> AsyncIterator[Cluster]:
+    """Serve on loopback; yield a Cluster that is connected to it, or to a host."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    configuration = Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")
+    server.port = runner.addresses[0][1]
+    configuration = Configuration(host=host or f"http://127.0.0.1:{server.port}")
     configuration.api_key = {"BearerToken": "Bearer made-up"}
     cluster = Cluster(configuration, lambda *seen: server.observed.append(seen))
     try:
@@ -465,3 +466,35 @@ def test_a_watch_that_breaks_off_is_unavailable_after_what_it_told() -> None:
 
     assert first[0] == "ADDED"
     assert isinstance(last, ApiUnavailable)
+
+
+# How it is reached
+
+
+@pytest.mark.parametrize("spared", ["", "127.0.0.2"])
+def test_a_proxy_of_the_environment_carries_the_calls_unless_the_host_is_spared(
+    monkeypatch: pytest.MonkeyPatch, spared: str
+) -> None:
+    server = Server(answering(body=secret_body()))
+    monkeypatch.setenv("no_proxy", spared)
+
+    async def story() -> Any:
+        async with serving(server):
+            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
+            async with serving(Server(answering()), "http://127.0.0.2:1") as cluster:
+                with suppress(ApiUnavailable):
+                    await get_secret(cluster)
+
+    run(story())
+    assert len(server.asked) == (0 if spared else 1)
+
+
+def test_a_call_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(asyncio, "to_thread", refused)
+
+    result, _ = called(answering(body=secret_body()), get_secret)
+
+    assert result == secret_body()

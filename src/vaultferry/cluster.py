@@ -9,7 +9,8 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
@@ -58,6 +59,9 @@ class Cluster:
     """
 
     def __init__(self, configuration: Configuration, observe: Observer) -> None:
+        # Left to aiohttp, the environment is read anew, in a thread, for each call.
+        configuration.proxy = configuration.proxy or _proxy(configuration.host)
+        configuration.client_session_kwargs = {"trust_env": False}
         # kubernetes.aio says it is typed, but most of it is not.
         self._api: Any = ApiClient(configuration)
         self._observe = observe
@@ -229,6 +233,14 @@ class Cluster:
             # kopf, when it ends, cancels every task that it finds, aiohttp's too.
             raise _unavailable() from None
         return response
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that the environment names for a URL, if any."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 def _is_cancelled() -> bool:

@@ -155,6 +155,12 @@ def test_a_login_can_be_by_certificate() -> None:
     assert (info.private_key_path, info.token) == ("my.key", None)
 
 
+def test_a_login_goes_through_the_proxy_that_the_calls_use() -> None:
+    info = Glue(proxy="http://proxy.example.com:3128").login()
+
+    assert info.proxy_url == "http://proxy.example.com:3128"
+
+
 def test_kopf_stores_nothing_in_objects() -> None:
     kopf_settings = settings(streaming=False)
 

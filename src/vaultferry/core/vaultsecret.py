@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
@@ -329,7 +330,7 @@ class VaultSecret:
             raw_spec=raw_spec,
         )
 
-    @property
+    @cached_property
     def spec(self) -> Spec:
         """The spec as this version understands it.
 

@@ -135,6 +135,7 @@ async def _connection(configuration: Configuration) -> kopf.ConnectionInfo:
         ca_path=configuration.ssl_ca_cert,
         certificate_path=configuration.cert_file,
         private_key_path=configuration.key_file,
+        proxy_url=configuration.proxy,
         scheme=scheme,
         token=token,
         expiration=datetime.now(UTC) + timedelta(minutes=_LOGIN_MINUTES),

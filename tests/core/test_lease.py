@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -65,6 +65,27 @@ STEPS: dict[str, tuple[Outlook, float, Act | Wait]] = {
     "somebody deleted it, and we lead": (LEADING.saw(None, 101), 104, Act.RENEW),
     "somebody deleted theirs": (WAITING.saw(None, 101), 115, Wait(1)),
     "somebody deleted theirs long ago": (WAITING.saw(None, 101), 116, Act.ACQUIRE),
+    "it is deleted still": (WAITING.saw(None, 101).saw(None, 115), 116, Act.ACQUIRE),
+    "we stood down, and it names us": (
+        LEADING.stood_down().saw(OURS, 150),
+        150,
+        Act.ACQUIRE,
+    ),
+    "we stood down, and somebody took it": (
+        LEADING.stood_down().saw(THEIRS, 150),
+        150,
+        Wait(POLL_SECONDS),
+    ),
+    "we stood down, and it is gone, perhaps from somebody else's hands": (
+        LEADING.stood_down().saw(None, 150),
+        164,
+        Wait(1),
+    ),
+    "we stood down, and it is gone for long": (
+        LEADING.stood_down().saw(None, 150),
+        165,
+        Act.ACQUIRE,
+    ),
 }
 
 
@@ -98,6 +119,7 @@ def test_a_record_that_did_not_change_keeps_its_age() -> None:
         (LEADING, 109.9, True),
         (LEADING, 110, False),
         (LEADING.saw(THEIRS, 101), 101, False),
+        (LEADING.stood_down(), 101, False),
     ],
 )
 def test_to_lead_takes_our_name_and_a_recent_renewal(
@@ -177,12 +199,12 @@ class Contender:
 
     outlook: Outlook
     offset: float
-    due: float = 0.0
-    ended: bool = False
-    pending: list[Callable[[float], None]] = field(default_factory=list)
 
     def leads(self, true_time: float) -> bool:
-        return not self.ended and self.outlook.leads(true_time + self.offset)
+        return self.outlook.leads(true_time + self.offset)
+
+    def lose(self) -> None:
+        self.outlook = self.outlook.stood_down()
 
 
 @dataclass(frozen=True)
@@ -218,7 +240,7 @@ class World:
         ]
         self.events: list[tuple[float, int, Callable[[], None]]] = []
         self.count = 0
-        self.led: set[int] = set()
+        self.led: list[int] = []
 
     def at(self, when: float, do: Callable[[], None]) -> None:
         self.count += 1
@@ -239,8 +261,9 @@ class World:
         """Whoever leads at two moments in a row led between them."""
         for moment in (self.clock, when):
             leading = [n for n, c in enumerate(self.contenders) if c.leads(moment)]
-            self.led.update(leading)
             assert len(leading) < 2, f"both lead at {moment}"
+            if leading != self.led[-1:]:
+                self.led += leading
 
     def look(self, contender: Contender, turns: list[Turn]) -> None:
         """Send a GET; it is read at the server, and the answer comes, both later."""
@@ -252,8 +275,7 @@ class World:
         if contender.outlook.renewed is not None:
             act = step(contender.outlook, own, 1.0)
             if act is Act.LOSE:
-                contender.ended = True
-                return
+                contender.lose()
             if isinstance(act, Wait):
                 self.at(
                     self.clock + act.seconds + turn.pause,
@@ -283,7 +305,8 @@ class World:
         contender.outlook = contender.outlook.saw(record, sent)
         act = step(contender.outlook, sent, 1.0)
         if act is Act.LOSE:
-            contender.ended = True
+            contender.lose()
+            self.at(self.clock, lambda: self.look(contender, turns))
             return
         if isinstance(act, Wait):
             self.at(self.clock + act.seconds, lambda: self.look(contender, turns))
@@ -336,5 +359,13 @@ def test_in_such_a_world_one_leads_and_then_the_other() -> None:
 
     world.run([[PROMPT, AWAY, PROMPT], [PROMPT] * 20])
 
-    assert world.led == {0, 1}
+    assert world.led == [0, 1]
     assert GIVE_UP_SECONDS < LEASE_SECONDS
+
+
+def test_in_such_a_world_who_lost_it_waits_and_leads_again() -> None:
+    world = World([0.0, 1e4])
+
+    world.run([[PROMPT, AWAY, *[PROMPT] * 40], [*[PROMPT] * 12, AWAY, AWAY, AWAY]])
+
+    assert world.led == [0, 1, 0]

@@ -13,7 +13,7 @@ from vaultferry.core.keyring import Keyring
 def just_renewed(operator: Operator) -> None:
     """Wait until the lease is renewed: it outlasts a restart of the API server then.
 
-    Later it may not: an operator that cannot renew for ten seconds ends.
+    Later it may not, and an operator that cannot renew for ten seconds begins anew.
     """
     before = renewals(operator)
     eventually(lambda: renewals(operator) > before)

@@ -306,6 +306,39 @@ def test_what_somebody_took_is_lost_and_not_released(holder: str, why: str) -> N
     assert server.holder == holder
 
 
+def test_what_was_lost_in_an_outage_is_held_again_after_it() -> None:
+    server = Server()
+
+    async def story() -> float:
+        lease = await acquired(server)
+        server.down = True
+        with pytest.raises(LeaseLost):
+            await held_for(lease, 1_000)
+        assert not lease.is_held
+        began = seconds()
+        asyncio.get_running_loop().call_later(100, setattr, server, "down", False)  # noqa: FBT003
+        assert await lease.acquire(asyncio.Event())
+        assert lease.is_held
+        return seconds() - began
+
+    assert 100 <= run(story()) <= 103
+
+
+def test_what_somebody_took_is_waited_for_and_held_again() -> None:
+    server = Server()
+
+    async def story() -> float:
+        lease = await acquired(server)
+        server.store(HELD)
+        with pytest.raises(LeaseLost):
+            await held_for(lease, 1_000)
+        began = seconds()
+        assert await lease.acquire(asyncio.Event())
+        return seconds() - began
+
+    assert 14 <= run(story()) <= 15
+
+
 def test_work_is_cancelled_when_the_lease_is_lost() -> None:
     server = Server()
     ended: list[str] = []

@@ -169,6 +169,10 @@ def test_kopf_stores_nothing_in_objects() -> None:
     assert not kopf_settings.posting.enabled
 
 
+def test_the_end_of_kopf_is_not_the_end_of_the_process() -> None:
+    assert settings(streaming=False).process.ultimate_exiting_timeout is None
+
+
 def test_no_storage_writes_or_finds_anything() -> None:
     raw: Any = vault_secret_body()
     body, patch = kopf.Body(raw), kopf.Patch()

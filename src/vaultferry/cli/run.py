@@ -16,7 +16,6 @@ from vaultferry.core.metadata import DEFAULT_PREFIXES
 from vaultferry.operator import logs
 from vaultferry.operator.app import Operator
 from vaultferry.operator.hardening import harden
-from vaultferry.operator.lease import LeaseLost
 from vaultferry.operator.settings import DEFAULT_NAMESPACE, Settings
 
 log = structlog.get_logger()
@@ -86,9 +85,6 @@ def run(
     logs.configure(log_level)
     try:
         asyncio.run(_run(settings))
-    except LeaseLost as lost:
-        log.error("lease lost", reason=str(lost))  # noqa: TRY400 - it tells all
-        raise SystemExit(1) from None
     except Exception as error:
         if isinstance(error, click.ClickException):
             raise
@@ -98,7 +94,7 @@ def run(
 
 
 async def _run(settings: Settings) -> None:
-    await Operator(settings, await _configuration()).run()
+    await Operator(settings, await _configuration()).run(asyncio.Event())
 
 
 async def _configuration() -> Configuration:

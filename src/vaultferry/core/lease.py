@@ -18,6 +18,8 @@ POLL_SECONDS = 2.0
 RETRY_SECONDS = 0.5
 
 _RELEASED_SECONDS = 1
+# Whoever held a lease that was deleted. No identity has a blank.
+_UNKNOWN = "nobody knows"
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,18 @@ class Outlook:
 
     def _deleted(self) -> Record | None:
         """Return the record that stands for a lease that was there and is not."""
-        if self.record is None or self.is_ours:
+        if self.record is None or self.renewed is not None:
             return self.record
-        return replace(self.record, renewed="")
+        # Even where it named us when we last looked: others may have taken it since.
+        return replace(self.record, holder=_UNKNOWN, renewed="")
 
     def wrote(self, record: Record, sent: float) -> "Outlook":
         """Take in that our own record, sent at that time, was accepted."""
         return replace(self, record=record, since=sent, renewed=sent)
+
+    def stood_down(self) -> "Outlook":
+        """Take in that we lead no more: from now on we wait, as others do."""
+        return replace(self, renewed=None, tried=float("-inf"))
 
     def failed(self, now: float) -> "Outlook":
         """Take in that reading or writing failed."""

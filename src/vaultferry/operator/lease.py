@@ -26,7 +26,7 @@ Body = Mapping[str, Any]
 
 
 class LeaseLost(Exception):
-    """Somebody else leads, or may: this process must not go on."""
+    """Somebody else leads, or may: what was begun must not go on."""
 
 
 def new_identity() -> str:
@@ -63,6 +63,7 @@ class Lease:
 
     async def acquire(self, stop: asyncio.Event) -> bool:
         """Wait until we lead; return whether we do, rather than were told to stop."""
+        self._outlook = self._outlook.stood_down()
         while not stop.is_set():
             self._is_current = False
             await self._attempt(_CALL_SECONDS)

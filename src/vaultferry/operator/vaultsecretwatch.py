@@ -14,7 +14,7 @@ from vaultferry.core.backoff import delay
 from vaultferry.core.errors import Failure
 from vaultferry.core.urgency import Lane
 from vaultferry.operator import watching
-from vaultferry.operator.stopping import handle_signals, pause
+from vaultferry.operator.stopping import handle_signals
 from vaultferry.views import Key, VaultSecrets
 
 log = structlog.get_logger()
@@ -37,65 +37,58 @@ class VaultSecretWatch:
         configuration: Configuration,
         vaultsecrets: VaultSecrets,
         wake: Callable[[Key, Lane], None],
+        stop: asyncio.Event,
     ) -> None:
         self._cluster = cluster
         self._configuration = configuration
         self._vaultsecrets = vaultsecrets
         self._wake = wake
+        self._stop = stop
         self.is_running = False
         """Whether kopf is up, as opposed to waiting for the CRD or for a retry."""
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Watch until SIGTERM or SIGINT; `stop` is set by one that comes meanwhile."""
-        handle_signals(stop)
-        await self._wait_for_crd(stop)
+    async def run(self) -> None:
+        """Watch for ever; a signal sets the event that tells to stop, as before."""
+        await self._wait_for_crd()
         failures = 0
-        while not stop.is_set():
+        while True:
             began = time.monotonic()
-            if await self._ended_well(stop):
-                return
-            # kopf took the signals, and leaves them to nobody.
-            handle_signals(stop)
+            await self._watch()
             lasted = time.monotonic() - began > _LASTED_SECONDS
             failures = 1 if lasted else failures + 1
-            await pause(stop, min(_LONGEST_PAUSE, delay(failures, random.random())))
+            await asyncio.sleep(min(_LONGEST_PAUSE, delay(failures, random.random())))
 
-    async def _wait_for_crd(self, stop: asyncio.Event) -> None:
+    async def _wait_for_crd(self) -> None:
         """Wait until our kind is served: kopf looks once and never again."""
-        while not stop.is_set():
+        while True:
             try:
                 await self._cluster.check_served()
             except (Absent, Failure) as error:
                 reason = type(error).__name__
                 log.warning("VaultSecret is not served: apply crds/", reason=reason)
-                await pause(stop, _CRD_RETRY_SECONDS)
+                await asyncio.sleep(_CRD_RETRY_SECONDS)
             else:
                 return
 
-    async def _ended_well(self, stop: asyncio.Event) -> bool:
-        """Run kopf until it ends; tell whether it was told to.
-
-        kopf handles SIGTERM and SIGINT itself while it runs; `stop` tells of one that
-        came before.
-        """
+    async def _watch(self) -> None:
+        """Run kopf until it ends."""
         handlers = watching.registry(
             self._configuration, self._vaultsecrets, self._wake, self._started
         )
         streaming = await self._can_stream()
-        if stop.is_set():
-            return True
+        others = asyncio.all_tasks()
         try:
-            await kopf.operator(
+            tasks = await kopf.spawn_tasks(
                 registry=handlers,
                 settings=watching.settings(streaming=streaming),
                 clusterwide=True,
                 standalone=True,
             )
+            # kopf took the signals, and would leave them to nobody when it ends.
+            handle_signals(self._stop)
+            await kopf.run_tasks(tasks, ignored=others)
         except Exception:
             log.exception("watch of VaultSecrets ended")
-            return False
-        else:
-            return True
         finally:
             self.is_running = False
 

@@ -113,6 +113,8 @@ def settings(*, streaming: bool) -> kopf.OperatorSettings:
     kopf_settings.persistence.diffbase_storage = NoDiffBase()
     kopf_settings.persistence.progress_storage = NoProgress()
     kopf_settings.persistence.finalizer = f"{GROUP}/never-set"
+    # Else the process is killed ten minutes after kopf ended for whatever reason.
+    kopf_settings.process.ultimate_exiting_timeout = None
     kopf_settings.posting.enabled = False
     kopf_settings.peering.standalone = True
     kopf_settings.scanning.disabled = True

@@ -1,0 +1,135 @@
+"""One leadership: everything that lives only as long as the Lease is held.
+
+It is made anew each time, so what an earlier one saw, remembered or was about to do
+is gone with it.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from operator import attrgetter
+
+import structlog
+from kubernetes.aio.client import Configuration
+
+from vaultferry.cluster import Cluster
+from vaultferry.operator.metrics import Metrics
+from vaultferry.operator.queue import Closed, WorkQueue
+from vaultferry.operator.recorder import Recorder
+from vaultferry.operator.relist import Relist
+from vaultferry.operator.secretwatch import SecretWatch
+from vaultferry.operator.settings import Settings
+from vaultferry.operator.vaultsecretwatch import VaultSecretWatch
+from vaultferry.reconcile import Reconciler, Surroundings
+from vaultferry.views import Key, Secrets, VaultSecrets
+
+log = structlog.get_logger()
+
+_DRAIN_SECONDS = 10.0
+_POISON_SECONDS = 60.0
+
+
+class Term:
+    """The views, the queue and what works on them, during one leadership."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        configuration: Configuration,
+        cluster: Cluster,
+        metrics: Metrics,
+        stop: asyncio.Event,
+    ) -> None:
+        clock = time.monotonic
+        self._settings = settings
+        self._metrics = metrics
+        self.queue: WorkQueue[Key] = WorkQueue(clock, attrgetter("namespace"))
+        self.vaultsecrets = VaultSecrets()
+        self.secrets = Secrets(self.vaultsecrets)
+        self.vaultsecret_watch = VaultSecretWatch(
+            cluster, configuration, self.vaultsecrets, self.queue.add, stop
+        )
+        self.secret_watch = SecretWatch(
+            cluster, self.secrets, self.vaultsecrets, self.queue.add, clock
+        )
+        self._recorder = Recorder(cluster, clock, metrics.event_lost)
+        self._relist = Relist(cluster, self.vaultsecrets, self.queue.add)
+        around = Surroundings(
+            now=_now,
+            clock=clock,
+            chance=random.random,
+            post=self._recorder.post,
+            prefixes=settings.prefixes,
+        )
+        self._reconcile = Reconciler(
+            cluster, self.vaultsecrets, self.secrets, settings.keyring, around
+        )
+
+    def silence(self) -> float:
+        """Return the seconds since the watch of Secrets last said something."""
+        return time.monotonic() - self.secret_watch.heard
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Watch and work until left; finish what is being worked on.
+
+        An unexpected end of one part ends all. Where it is left by being cancelled,
+        nothing is finished.
+        """
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self.vaultsecret_watch.run())
+            tasks = [
+                group.create_task(self.secret_watch.run()),
+                group.create_task(self._relist.run()),
+                group.create_task(self._recorder.run()),
+            ]
+            workers = [
+                group.create_task(self._work()) for _ in range(self._settings.workers)
+            ]
+            yield
+            # Once only: kopf cleans up after the first, and would leave it by a second.
+            watching.cancel()
+            self.queue.close()
+            # Before the list of Secrets is complete, none of them has begun anything.
+            drain = _DRAIN_SECONDS if self.secret_watch.complete.is_set() else 0
+            _, late = await asyncio.wait(workers, timeout=drain)
+            for task in [*tasks, *late]:
+                task.cancel()
+
+    async def _work(self) -> None:
+        await self.secret_watch.complete.wait()
+        while True:
+            try:
+                key = await self.queue.get()
+            except Closed:
+                return
+            self.queue.done(key, await self._once(key))
+
+    async def _once(self, key: Key) -> float:
+        """Reconcile a key; return when it is due again. One bad object stops none."""
+        began = time.monotonic()
+        try:
+            result = await self._reconcile(key)
+        except Exception:
+            log.exception("reconcile broke", namespace=key.namespace, name=key.name)
+            self._metrics.reconciled("Unexpected", time.monotonic() - began)
+            return _POISON_SECONDS
+        self._metrics.reconciled(result.name, time.monotonic() - began)
+        level = logging.WARNING if result.is_failure else logging.DEBUG
+        log.log(
+            level,
+            "reconciled",
+            namespace=key.namespace,
+            name=key.name,
+            result=result.name,
+            request_id=result.request_id,
+        )
+        return result.again
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -28,8 +28,8 @@ check: $(INSTALLED) ## format, lint, types, import contracts, generated files cu
 	$(BIN)/lint-imports
 	$(BIN)/python -m vaultferry.generate --check .
 
-campaign: $(INSTALLED) ## the long tests that `make test` leaves out: fairness under a backlog
-	CAMPAIGN=1 $(BIN)/pytest tests/e2e/test_fairness.py
+campaign: $(INSTALLED) ## the long tests: fairness under a backlog, fifty ends of a leader
+	CAMPAIGN=1 $(BIN)/pytest -s tests/e2e/test_fairness.py tests/e2e/test_takeovers.py
 
 bench: $(INSTALLED) ## measure N=1000 objects, or N=1000,10000; see benchmarks/README.md
 	@N="$(N)" $(BIN)/python -m benchmarks

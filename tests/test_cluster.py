@@ -21,6 +21,7 @@ from vaultferry.core.errors import (
     ApiUnavailable,
     Failure,
     NamespaceTerminating,
+    NotLeading,
     QuotaExceeded,
 )
 
@@ -42,6 +43,7 @@ class Server:
     port: int = 0
     asked: list[tuple[str, str, str, str, Any]] = field(default_factory=list)
     observed: list[tuple[str, str]] = field(default_factory=list)
+    leading: bool = True
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         text = await request.text()
@@ -68,7 +70,11 @@ async def serving(server: Server, host: str | None = None) -> AsyncIterator[Clus
     server.port = runner.addresses[0][1]
     configuration = Configuration(host=host or f"http://127.0.0.1:{server.port}")
     configuration.api_key = {"BearerToken": "Bearer made-up"}
-    cluster = Cluster(configuration, lambda *seen: server.observed.append(seen))
+    cluster = Cluster(
+        configuration,
+        lambda *seen: server.observed.append(seen),
+        lambda: server.leading,
+    )
     try:
         yield cluster
     finally:
@@ -76,9 +82,9 @@ async def serving(server: Server, host: str | None = None) -> AsyncIterator[Clus
         await runner.cleanup()
 
 
-def called(handler: Handler, call: Call) -> tuple[Any, Server]:
+def called(handler: Handler, call: Call, *, leading: bool = True) -> tuple[Any, Server]:
     """Return what a call returns or raises, and what the server was asked."""
-    server = Server(handler)
+    server = Server(handler, leading=leading)
 
     async def story() -> Any:
         async with serving(server) as cluster:
@@ -203,6 +209,17 @@ def test_a_call_asks_for_no_more_than_it_needs(
     assert result in ({"metadata": {}}, None)
 
 
+@pytest.mark.parametrize(("call", "asked"), CALLS.values(), ids=CALLS)
+def test_without_the_lease_nothing_is_written_but_the_lease(
+    call: Call, asked: tuple[str, str, str, str, Any]
+) -> None:
+    result, server = called(answering(), call, leading=False)
+
+    may_be_sent = asked[0] == "GET" or asked[1].startswith(LEASES)
+    assert server.asked == ([asked] if may_be_sent else [])
+    assert isinstance(result, NotLeading) is not may_be_sent
+
+
 def test_a_call_shows_who_we_are() -> None:
     async def handler(request: web.Request) -> web.Response:
         return web.json_response({"authorization": request.headers["Authorization"]})
@@ -313,7 +330,9 @@ def test_every_call_is_observed_once(handler: Handler, seen: str) -> None:
 
 def test_where_nothing_listens_the_api_is_unavailable() -> None:
     async def story() -> None:
-        cluster = Cluster(Configuration(host="http://127.0.0.1:9"), lambda *_: None)
+        cluster = Cluster(
+            Configuration(host="http://127.0.0.1:9"), lambda *_: None, lambda: True
+        )
         try:
             await get_secret(cluster)
         finally:

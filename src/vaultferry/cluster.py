@@ -21,6 +21,7 @@ from vaultferry.core.errors import (
     ApiUnavailable,
     Failure,
     NamespaceTerminating,
+    NotLeading,
     QuotaExceeded,
 )
 from vaultferry.core.model import GROUP, VERSION
@@ -34,6 +35,7 @@ _META = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _META_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _NOT_HELM = "type!=helm.sh/release.v1"
 _LEASE = "vaultferry"
+_LEASE_API = "/apis/coordination.k8s.io/v1/"
 
 _CALL_TIMEOUT = aiohttp.ClientTimeout(total=15)
 _PAGE = 500
@@ -58,13 +60,26 @@ class Cluster:
     report, without a word of the server's own message: that may quote a value.
     """
 
-    def __init__(self, configuration: Configuration, observe: Observer) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        observe: Observer,
+        may_write: Callable[[], bool],
+    ) -> None:
+        """Connect.
+
+        Args:
+            configuration: of the client.
+            observe: is told of each request, by verb and HTTP status.
+            may_write: whether we hold the Lease; asked right before a write is sent.
+        """
         # Left to aiohttp, the environment is read anew, in a thread, for each call.
         configuration.proxy = configuration.proxy or _proxy(configuration.host)
         configuration.client_session_kwargs = {"trust_env": False}
         # kubernetes.aio says it is typed, but most of it is not.
         self._api: Any = ApiClient(configuration)
         self._observe = observe
+        self._may_write = may_write
 
     async def close(self) -> None:
         """Close the connections."""
@@ -212,6 +227,7 @@ class Cluster:
         auth = await configuration.auth_settings()
         headers = {a["key"]: a["value"] for a in auth.values()}
         headers |= {"Accept": accept, "Content-Type": _content_type(verb, body)}
+        self._check_lease(verb, path)
         try:
             answer = await self._api.rest_client.request(
                 verb,
@@ -233,6 +249,16 @@ class Cluster:
             # kopf, when it ends, cancels every task that it finds, aiohttp's too.
             raise _unavailable() from None
         return response
+
+    def _check_lease(self, verb: str, path: str) -> None:
+        """Keep a write back where others may lead by now; the Lease itself is free.
+
+        This narrows what a process that was paused can still send, and ends it not:
+        the resourceVersion in each write guards the rest.
+        """
+        if verb == "GET" or path.startswith(_LEASE_API) or self._may_write():
+            return
+        raise NotLeading("the lease ran out before this was written")
 
 
 def _proxy(url: str) -> str | None:
@@ -329,7 +355,7 @@ def _vaultsecret(namespace: str, name: str) -> str:
 
 
 def _leases(namespace: str) -> str:
-    return f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"
+    return f"{_LEASE_API}namespaces/{quote(namespace)}/leases"
 
 
 def _secrets(namespace: str) -> str:

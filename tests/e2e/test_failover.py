@@ -1,6 +1,5 @@
 """Two replicas: one reconciles, and the other takes over where that one ends."""
 
-import json
 import re
 import signal
 import time
@@ -14,8 +13,9 @@ import pytest
 from tests.controlplane import ControlPlane, start
 from tests.e2e.acts import fresh, wait_for_no_leftovers
 from tests.e2e.audit import AuditLog
-from tests.e2e.operator import NAMESPACE, Operator, install, running
-from tests.e2e.tenant import Body, Tenant, eventually
+from tests.e2e.operator import NAMESPACE, Operator, install
+from tests.e2e.pair import Pair, paired
+from tests.e2e.tenant import Tenant, eventually
 from tests.e2e.wire import wired
 from vaultferry.core.keyring import Keyring
 
@@ -24,28 +24,6 @@ STOP_SECONDS = 3
 REST_SECONDS = 12
 OUTAGE_SECONDS = 60
 LEASE_SECONDS = 15
-
-
-class Pair:
-    """Two operators on one control plane, by who leads now."""
-
-    def __init__(self, plane: ControlPlane, leader: Operator, other: Operator) -> None:
-        self.plane = plane
-        self.leader = leader
-        self.other = other
-
-    def lease(self) -> Body:
-        found = self.plane.kubectl(
-            "-n", NAMESPACE, "get", "lease", "vaultferry", "-o", "json"
-        )
-        spec: Body = json.loads(found)["spec"]
-        return spec
-
-    def swap(self) -> None:
-        """Start the one that ended again, as the one that waits."""
-        self.leader, self.other = self.other, self.leader
-        self.other.start(ready=False)
-        eventually(self.other.is_ready)
 
 
 @pytest.fixture(scope="module")
@@ -59,21 +37,8 @@ def plane(control_plane: ControlPlane) -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def pair(plane: ControlPlane, root_key: str, tmp_path: Path) -> Iterator[Pair]:
-    with (
-        replica(plane, tmp_path / "first", root_key) as leader,
-        replica(plane, tmp_path / "second", root_key, ready=False) as other,
-    ):
-        eventually(other.is_ready)
-        yield Pair(plane, leader, other)
-
-
-@contextmanager
-def replica(
-    plane: ControlPlane, folder: Path, root_key: str, *, ready: bool = True
-) -> Iterator[Operator]:
-    folder.mkdir()
-    with running(plane, folder, root_key, ready=ready) as operator:
-        yield operator
+    with paired(plane, tmp_path, root_key) as two:
+        yield two
 
 
 @pytest.fixture

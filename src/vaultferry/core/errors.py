@@ -5,7 +5,8 @@ Failure                     the class name is the reason in conditions and event
 │   ├── ApiUnavailable
 │   ├── ApiForbidden
 │   ├── QuotaExceeded
-│   └── NamespaceTerminating
+│   ├── NamespaceTerminating
+│   └── NotLeading
 └── NeedsPerson             tried again when something we watch changes; Stalled
     ├── InvalidSpec
     ├── TokenMalformed
@@ -73,6 +74,10 @@ class QuotaExceeded(WillRetry):
 
 class NamespaceTerminating(WillRetry):
     """The namespace is being deleted: final, no status is written any more."""
+
+
+class NotLeading(WillRetry):
+    """The lease ran out before something was sent: nothing was written."""
 
 
 class InvalidSpec(NeedsPerson):

@@ -31,7 +31,9 @@ class Operator:
         self._settings = settings
         self._configuration = configuration
         self._metrics = Metrics()
-        self._cluster = Cluster(configuration, self._metrics.called)
+        self._cluster = Cluster(
+            configuration, self._metrics.called, lambda: self.is_leading
+        )
         self._lease = Lease(
             self._cluster,
             settings.lease_namespace,

@@ -362,7 +362,7 @@ def test_a_call_that_is_cancelled_ends_as_cancelled() -> None:
 
 
 async def listed(cluster: Cluster) -> list[Any]:
-    return [page async for page in cluster.list_secrets()]
+    return [page async for page in cluster.list_secrets(None)]
 
 
 def test_a_list_without_a_version_is_no_list() -> None:
@@ -372,13 +372,13 @@ def test_a_list_without_a_version_is_no_list() -> None:
 
 
 async def watched(cluster: Cluster) -> list[Any]:
-    return [event async for event in cluster.watch_secrets("7", 60)]
+    return [event async for event in cluster.watch_secrets(None, "7", 60)]
 
 
 async def watched_until_it_breaks(cluster: Cluster) -> list[Any]:
     events: list[Any] = []
     try:
-        async for event in cluster.watch_secrets("7", 60):
+        async for event in cluster.watch_secrets(None, "7", 60):
             events.append(event)  # noqa: PERF401 - those before the error count
     except Failure as failure:
         events.append(failure)
@@ -422,6 +422,40 @@ def test_a_list_comes_in_pages_of_metadata() -> None:
         f"{query}&continue=next/page",
     ]
     assert {asked[2] for asked in server.asked} == {META_LIST}
+
+
+WITHIN: dict[str, tuple[Callable[[Cluster, str | None], Any], str, str]] = {
+    "Secrets listed": (
+        lambda c, namespace: c.list_secrets(namespace),
+        "/api/v1/secrets?",
+        f"{SECRETS}?",
+    ),
+    "Secrets watched": (
+        lambda c, namespace: c.watch_secrets(namespace, "7", 60),
+        "/api/v1/secrets?",
+        f"{SECRETS}?",
+    ),
+    "VaultSecrets listed": (
+        lambda c, namespace: c.list_vaultsecrets(namespace),
+        "/apis/vaultferry.dev/v1alpha1/vaultsecrets?",
+        VAULTSECRET.removesuffix("/app") + "?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "all_of_them", "one"), WITHIN.values(), ids=WITHIN)
+def test_what_is_listed_and_watched_is_that_of_a_namespace_or_of_all(
+    call: Callable[[Cluster, str | None], Any], all_of_them: str, one: str
+) -> None:
+    handler = answering(body={"metadata": {"resourceVersion": "9"}, "items": []})
+    for namespace, path in ((None, all_of_them), ("team", one)):
+
+        async def every(c: Cluster, within: str | None = namespace) -> list[Any]:
+            return [each async for each in call(c, within)]
+
+        _, server = called(handler, every)
+
+        assert [asked[1].startswith(path) for asked in server.asked] == [True]
 
 
 def test_an_empty_list_has_a_version_all_the_same() -> None:

@@ -146,24 +146,36 @@ class Cluster:
         path = f"/apis/events.k8s.io/v1/namespaces/{quote(namespace)}/events"
         await self._call("POST", path, manifest)
 
-    def list_secrets(self) -> AsyncIterator[tuple[list[Body], str]]:
-        """Yield the metadata of all Secrets by pages, each with its resourceVersion.
+    def list_secrets(
+        self, namespace: str | None
+    ) -> AsyncIterator[tuple[list[Body], str]]:
+        """Yield the metadata of Secrets by pages, each with its resourceVersion.
+
+        Args:
+            namespace: of which; None: of all.
 
         Raises:
             Expired: the list took too long to go on with.
         """
-        return self._pages("/api/v1/secrets", {"fieldSelector": _NOT_HELM})
+        return self._pages(_secrets(namespace), {"fieldSelector": _NOT_HELM})
 
-    def list_vaultsecrets(self) -> AsyncIterator[tuple[list[Body], str]]:
-        """Yield the metadata of all VaultSecrets by pages, as `list_secrets` does."""
-        return self._pages(f"/apis/{GROUP}/{VERSION}/{PLURAL}", {})
+    def list_vaultsecrets(
+        self, namespace: str | None
+    ) -> AsyncIterator[tuple[list[Body], str]]:
+        """Yield the metadata of VaultSecrets by pages, as `list_secrets` does."""
+        return self._pages(_vaultsecrets(namespace), {})
 
     async def watch_secrets(
-        self, resource_version: str, seconds: int
+        self, namespace: str | None, resource_version: str, seconds: int
     ) -> AsyncIterator[tuple[str, Body]]:
         """Yield (type, metadata) of changes of Secrets, bookmarks included.
 
         Ends when the server ends the watch, after that many seconds at the latest.
+
+        Args:
+            namespace: of which Secrets; None: of all.
+            resource_version: where to begin.
+            seconds: how long at most.
 
         Raises:
             Expired: the resourceVersion is too old.
@@ -177,7 +189,7 @@ class Cluster:
         }
         # The server sends a bookmark about once a minute: longer silence is a fault.
         limits = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=150)
-        path = f"/api/v1/secrets?{urlencode(query)}"
+        path = f"{_secrets(namespace)}?{urlencode(query)}"
         response = await self._send("GET", path, None, _META, limits)
         try:
             async for line in response.content:
@@ -349,17 +361,23 @@ def _json(text: bytes) -> Body:
 
 def _vaultsecret(namespace: str, name: str) -> str:
     """Return the path of a VaultSecret; a reference always has a namespace."""
-    return (
-        f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace)}/{PLURAL}/{quote(name)}"
-    )
+    return f"{_vaultsecrets(namespace)}/{quote(name)}"
+
+
+def _vaultsecrets(namespace: str | None) -> str:
+    return f"/apis/{GROUP}/{VERSION}{_within(namespace)}/{PLURAL}"
 
 
 def _leases(namespace: str) -> str:
     return f"{_LEASE_API}namespaces/{quote(namespace)}/leases"
 
 
-def _secrets(namespace: str) -> str:
-    return f"/api/v1/namespaces/{quote(namespace)}/secrets"
+def _secrets(namespace: str | None) -> str:
+    return f"/api/v1{_within(namespace)}/secrets"
+
+
+def _within(namespace: str | None) -> str:
+    return "" if namespace is None else f"/namespaces/{quote(namespace)}"
 
 
 def _secret(namespace: str, name: str) -> str:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -92,6 +93,15 @@ class Operator:
         except OSError:
             return False
         return True
+
+    def not_ready(self) -> list[str]:
+        """Return what /readyz says is failing."""
+        try:
+            self.get("/readyz")
+        except urllib.error.HTTPError as refused:
+            text: str = refused.read().decode()
+            return text.removeprefix("failing: ").rstrip().split(", ")
+        return []
 
     def leads(self) -> bool:
         """Tell whether it, of all replicas, reconciles."""

@@ -6,6 +6,7 @@ import pytest
 
 from tests.controlplane import ControlPlane, start
 from tests.e2e.operator import Operator, install, rights, running
+from tests.e2e.rights import without
 from tests.e2e.tenant import Tenant, eventually
 from vaultferry.core.keyring import Keyring
 
@@ -55,6 +56,27 @@ def test_a_secret_edited_after_an_outage_of_the_api_server_is_repaired(
 
     eventually(lambda: tenant.data("db") == {"password": "kept"}, seconds=60)
     assert operator.get("/livez") == "ok\n"
+
+
+@pytest.mark.usefixtures("own_control_plane")
+@pytest.mark.parametrize(
+    ("resource", "failing"),
+    [("secrets", "watch of Secrets"), ("vaultsecrets", "watch of VaultSecrets")],
+)
+def test_a_watch_that_lacks_its_right_is_named_by_readiness(
+    operator: Operator, cluster: ControlPlane, resource: str, failing: str
+) -> None:
+    assert operator.not_ready() == []
+
+    with without(cluster, resource, "watch"):
+        just_renewed(operator)
+        # A watch that is open stays open: it is asked for the right when it begins.
+        cluster.stop_apiserver()
+        cluster.start_apiserver()
+        eventually(lambda: operator.not_ready() == [failing])
+        assert operator.get("/livez") == "ok\n"
+
+    eventually(lambda: operator.not_ready() == [])
 
 
 def test_an_operator_that_is_there_before_the_crd_waits_for_it(

@@ -22,9 +22,12 @@ class Listing(Cluster):
         self.bodies = {Key.of(body): body for body in bodies}
         self.read: list[Key] = []
 
-    async def list_vaultsecrets(self) -> AsyncIterator[tuple[list[Any], str]]:
+    async def list_vaultsecrets(
+        self, namespace: str | None
+    ) -> AsyncIterator[tuple[list[Any], str]]:
         for body in self.bodies.values():
-            yield [{"metadata": body["metadata"]}], "50"
+            if namespace in {None, body["metadata"]["namespace"]}:
+                yield [{"metadata": body["metadata"]}], "50"
 
     async def get_vaultsecret(self, namespace: str, name: str) -> Body:
         self.read.append(Key(namespace, name))
@@ -44,8 +47,8 @@ def compared(
     view, woken = VaultSecrets(), list[tuple[Key, Lane]]()
     for body in in_view:
         view.put(body)
-    relist = Relist(cluster, view, lambda key, lane: woken.append((key, lane)))
-    run(relist.compare(0))
+    relist = Relist(cluster, (None,), view, lambda key, lane: woken.append((key, lane)))
+    run(relist.compare(None, 0))
     return view, woken
 
 
@@ -72,14 +75,27 @@ def test_a_deletion_that_the_watch_missed_is_seen() -> None:
     assert (len(view), woken) == (0, [(KEY, Lane.URGENT)])
 
 
+@pytest.mark.parametrize(("scope", "woken"), [(KEY.namespace, [KEY]), ("other", [])])
+def test_a_list_of_a_namespace_says_nothing_of_another(
+    scope: str, woken: list[Key]
+) -> None:
+    view, told = VaultSecrets(), list[Key]()
+    view.put(version(6))
+    relist = Relist(Listing(), [scope], view, lambda key, _: told.append(key))
+
+    run(relist.compare(scope, 0))
+
+    assert told == woken
+
+
 def test_what_the_watch_tells_meanwhile_was_not_missed() -> None:
     cluster, view = Listing(version(7)), VaultSecrets()
     view.put(version(6))
 
     async def told() -> None:
-        relist = Relist(cluster, view, lambda *_: None)
+        relist = Relist(cluster, (None,), view, lambda *_: None)
         async with asyncio.TaskGroup() as group:
-            group.create_task(relist.compare(0.05))
+            group.create_task(relist.compare(None, 0.05))
             await asyncio.sleep(0.01)
             view.put(version(7))
 
@@ -96,7 +112,10 @@ def test_a_list_that_fails_is_tried_another_time(
             self.lists = 0
             self.twice = asyncio.Event()
 
-        async def list_vaultsecrets(self) -> AsyncIterator[tuple[list[Any], str]]:
+        async def list_vaultsecrets(
+            self, namespace: str | None
+        ) -> AsyncIterator[tuple[list[Any], str]]:
+            assert namespace is None
             self.lists += 1
             if self.lists > 1:
                 self.twice.set()
@@ -108,7 +127,9 @@ def test_a_list_that_fails_is_tried_another_time(
     monkeypatch.setattr("vaultferry.operator.relist.LONGEST_SECONDS", 0.01)
 
     async def twice() -> None:
-        task = asyncio.ensure_future(Relist(cluster, VaultSecrets(), print).run())
+        task = asyncio.ensure_future(
+            Relist(cluster, (None,), VaultSecrets(), print).run()
+        )
         await cluster.twice.wait()
         task.cancel()
 

@@ -11,7 +11,7 @@ from tests.builders import Body, edited, secret_body, vault_secret_body
 from tests.running import run
 from tests.world import KEY
 from vaultferry.cluster import Cluster, Expired
-from vaultferry.core.errors import ApiUnavailable
+from vaultferry.core.errors import ApiForbidden, ApiUnavailable
 from vaultferry.core.secret import LABEL
 from vaultferry.core.urgency import Lane
 from vaultferry.operator.secretwatch import SecretWatch
@@ -19,6 +19,7 @@ from vaultferry.views import Key, Secrets, VaultSecrets
 
 OTHER = Key("team", "other")
 DOWN = ApiUnavailable("the API server did not answer")
+REFUSED = ApiForbidden("a right is missing")
 
 Event: TypeAlias = tuple[str, Body] | Exception
 Answer: TypeAlias = Sequence[Event | Body] | Exception
@@ -30,17 +31,22 @@ class Script(Cluster):
     def __init__(self, *answers: Answer) -> None:
         self._answers = list(answers)
         self.asked: list[str] = []
+        self.scopes: set[str | None] = set()
         self.at: list[float] = []
         self.silent = asyncio.Event()
 
-    async def list_secrets(self) -> AsyncIterator[tuple[list[Any], str]]:
+    async def list_secrets(
+        self, namespace: str | None
+    ) -> AsyncIterator[tuple[list[Any], str]]:
+        self.scopes.add(namespace)
         for page in await self._next("list"):
             yield [page], "50"
         yield [], "50"
 
     async def watch_secrets(
-        self, resource_version: str, seconds: int
+        self, namespace: str | None, resource_version: str, seconds: int
     ) -> AsyncIterator[tuple[str, Any]]:
+        self.scopes.add(namespace)
         assert seconds > 60
         for event in await self._next(f"watch {resource_version}"):
             if isinstance(event, Exception):
@@ -65,7 +71,8 @@ BOOKMARK = ("BOOKMARK", {"metadata": {"resourceVersion": "70"}})
 class Scene:
     """A SecretWatch, its views and whom it woke."""
 
-    def __init__(self, *kept: Body) -> None:
+    def __init__(self, *kept: Body, scope: str | None = None) -> None:
+        self.scope = scope
         self.vaultsecrets = VaultSecrets()
         self.vaultsecrets.put(vault_secret_body())
         self.secrets = Secrets(self.vaultsecrets)
@@ -74,13 +81,15 @@ class Scene:
         self.woken: list[Key] = []
         self.lanes: list[Lane] = []
         self.complete = False
+        self.is_refused = False
         self.asked: list[str] = []
         self.pauses: list[float] = []
         self.heard = 0.0
 
-    def _wake(self, key: Key, lane: Lane) -> None:
-        self.woken.append(key)
-        self.lanes.append(lane)
+    def _wake(self, secret: Key, lane: Lane) -> None:
+        for key in self.vaultsecrets.targeting(secret):
+            self.woken.append(key)
+            self.lanes.append(lane)
 
     def play(self, *answers: Answer) -> "Scene":
         """Run the watch to the end of the script."""
@@ -91,8 +100,8 @@ class Scene:
         script, times = Script(*answers), iter(range(1_000))
         watch = SecretWatch(
             script,
+            self.scope,
             self.secrets,
-            self.vaultsecrets,
             self._wake,
             lambda: float(next(times)),
         )
@@ -103,7 +112,9 @@ class Scene:
         with suppress(asyncio.CancelledError):
             await task
         self.complete, self.heard = watch.complete.is_set(), watch.heard
+        self.is_refused = watch.is_refused
         self.asked = script.asked
+        assert script.scopes <= {self.scope}
         self.pauses = [b - a for a, b in zip(script.at, script.at[1:], strict=False)]
 
 
@@ -250,6 +261,24 @@ def test_every_word_of_the_server_is_heard() -> None:
 
 def test_a_failure_is_no_word_of_the_server() -> None:
     assert Scene().play(DOWN).heard == Scene().play().heard
+
+
+@pytest.mark.parametrize(("scope", "left"), [(KEY.namespace, 0), ("other", 1)])
+def test_a_list_of_a_namespace_says_nothing_of_another(scope: str, left: int) -> None:
+    assert len(Scene(secret(7), scope=scope).play([]).secrets) == left
+
+
+def test_a_right_that_is_missing_shows_and_is_no_silence() -> None:
+    refused = Scene().play([], REFUSED)
+
+    assert refused.is_refused
+    assert refused.complete
+    assert refused.heard > Scene().play([], DOWN).heard
+
+
+@pytest.mark.parametrize("then", [[BOOKMARK], DOWN], ids=["word", "outage"])
+def test_a_right_that_was_given_back_is_missed_no_more(then: Answer) -> None:
+    assert not Scene().play([], REFUSED, then).is_refused
 
 
 def test_a_secret_of_two_resources_wakes_both() -> None:

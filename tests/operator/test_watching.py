@@ -1,10 +1,12 @@
 """The glue to kopf: it watches, and can write nothing."""
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
 import kopf
 import pytest
+from aiohttp import web
 from kubernetes.aio.client import Configuration
 
 from tests.builders import UID, Body, edited, vault_secret_body
@@ -15,6 +17,7 @@ from vaultferry.operator.watching import (
     Endless,
     NoDiffBase,
     NoProgress,
+    connection,
     registry,
     settings,
 )
@@ -23,18 +26,19 @@ from vaultferry.views import Key, VaultSecrets
 WRITERS = ("_changing", "_indexing", "_spawning", "_webhooks")
 
 
+def ignored(scope: str | None, *, well: bool) -> None:
+    del scope, well
+
+
 class Glue:
     """kopf's handlers with what they tell."""
 
-    def __init__(self, **configuration: Any) -> None:
+    def __init__(self) -> None:
         self.vaultsecrets = VaultSecrets()
         self.woken: list[Key] = []
         self.lanes: list[Lane] = []
-        self.started = 0
         access = Configuration(host="https://api.example.com")
-        for name, value in configuration.items():
-            setattr(access, name, value)
-        self.registry = registry(access, self.vaultsecrets, self._wake, self._start)
+        self.registry = registry(access, self.vaultsecrets, self._wake, ignored)
 
     def handlers(self, kind: str) -> dict[str, Any]:
         found = vars(self.registry)[kind].get_all_handlers()
@@ -44,16 +48,9 @@ class Glue:
         seen = self.handlers("_watching")["seen"]
         assert run(seen(event={"type": kind, "object": body}, memo=None)) is None
 
-    def login(self) -> kopf.ConnectionInfo:
-        info: kopf.ConnectionInfo = run(self.handlers("_activities")["login"]())
-        return info
-
     def _wake(self, key: Key, lane: Lane) -> None:
         self.woken.append(key)
         self.lanes.append(lane)
-
-    def _start(self) -> None:
-        self.started += 1
 
 
 def test_kopf_has_no_handler_that_writes() -> None:
@@ -61,7 +58,7 @@ def test_kopf_has_no_handler_that_writes() -> None:
 
     assert [kind for kind in WRITERS if glue.handlers(kind)] == []
     assert glue.handlers("_watching").keys() == {"seen"}
-    assert glue.handlers("_activities").keys() == {"login", "startup"}
+    assert glue.handlers("_activities").keys() == {"login"}
 
 
 def test_every_kind_of_handler_that_kopf_knows_was_looked_at() -> None:
@@ -127,38 +124,88 @@ def test_a_deletion_is_of_one_uid_and_wakes(uid: str, left: int) -> None:
     assert (len(glue.vaultsecrets), glue.woken) == (left, [KEY, KEY])
 
 
-def test_the_start_is_told() -> None:
-    glue = Glue()
+class Door:
+    """A server on loopback that answers by path, and is asked as kopf asks."""
 
-    run(glue.handlers("_activities")["startup"](settings=None))
+    def __init__(self, **statuses: int) -> None:
+        self.statuses = statuses
+        self.asked: list[tuple[str, str | None]] = []
+        self.told: list[tuple[str | None, bool]] = []
 
-    assert glue.started == 1
+    def asking(self, *paths: str, as_proxy: bool = False) -> "Door":
+        """Log in once for each path, ask for it, and keep what was told."""
+        run(self._ask(paths, as_proxy=as_proxy))
+        return self
+
+    async def _ask(self, paths: Sequence[str], *, as_proxy: bool) -> None:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        here = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        access = Configuration(host="http://api.example.com" if as_proxy else here)
+        access.proxy = here if as_proxy else None
+        access.api_key = {"BearerToken": "Bearer made-up"}
+        logins = registry(access, VaultSecrets(), lambda *_: None, self._tell)
+        [login] = vars(logins)["_activities"].get_all_handlers()
+        for path in paths:
+            given = await login.fn()
+            assert given.expiration is not None
+            async with (
+                given.aiohttp_session as client,
+                client.get(f"{given.server}{path}"),
+            ):
+                pass
+        await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        self.asked.append((str(request.url), request.headers.get("Authorization")))
+        name = request.path.rpartition("/")[2]
+        return web.Response(status=self.statuses.get(name, 200))
+
+    def _tell(self, scope: str | None, *, well: bool) -> None:
+        self.told.append((scope, well))
 
 
-def test_a_login_takes_the_token_anew_each_time() -> None:
-    glue = Glue(api_key={"BearerToken": "Bearer made-up"})
-
-    first, second = glue.login(), glue.login()
-
-    assert (first.scheme, first.token) == ("Bearer", "made-up")
-    assert first.server == "https://api.example.com"
-    assert first.expiration
-    assert second is not first
+OURS = "/apis/vaultferry.dev/v1alpha1"
 
 
-def test_a_login_can_be_by_certificate() -> None:
-    files = {"ssl_ca_cert": "ca.crt", "cert_file": "my.crt", "key_file": "my.key"}
+def test_a_login_shows_the_token() -> None:
+    [(_, shown)] = Door().asking("/api").asked
 
-    info = Glue(**files).login()
-
-    assert (info.ca_path, info.certificate_path) == ("ca.crt", "my.crt")
-    assert (info.private_key_path, info.token) == ("my.key", None)
+    assert shown == "Bearer made-up"
 
 
 def test_a_login_goes_through_the_proxy_that_the_calls_use() -> None:
-    info = Glue(proxy="http://proxy.example.com:3128").login()
+    [(url, _)] = Door().asking("/api", as_proxy=True).asked
 
-    assert info.proxy_url == "http://proxy.example.com:3128"
+    assert url == "http://api.example.com/api"
+
+
+@pytest.mark.parametrize("status", [200, 403, 410, 500])
+def test_it_is_told_how_a_watch_is_answered_and_of_which_namespace(status: int) -> None:
+    paths = f"{OURS}/vaultsecrets?watch=true", f"{OURS}/namespaces/team/vaultsecrets"
+
+    told = Door(vaultsecrets=status).asking(*paths).told
+
+    assert told == [(None, status == 200), ("team", status == 200)]
+
+
+def test_of_other_answers_nothing_is_told() -> None:
+    paths = "/apis", OURS, f"{OURS}/namespaces/team/vaultsecrets/one"
+
+    assert Door().asking(*paths).told == []
+
+
+def test_a_login_can_be_by_certificate() -> None:
+    access = Configuration(host="https://api.example.com")
+    access.ssl_ca_cert, access.cert_file, access.key_file = "ca.crt", "my.crt", "my.key"
+
+    info = run(connection(access))
+
+    assert (info.ca_path, info.certificate_path) == ("ca.crt", "my.crt")
+    assert (info.private_key_path, info.token) == ("my.key", None)
 
 
 def test_kopf_stores_nothing_in_objects() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ _load_incluster_config: Any = config.load_incluster_config
 
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
 
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
 _ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -35,6 +38,21 @@ def _own_namespace() -> str:
         return _ACCOUNT_NAMESPACE.read_text().strip()
     except OSError:
         return DEFAULT_NAMESPACE
+
+
+class _Namespace(click.ParamType[str]):
+    """The name of a namespace; in the environment a comma stands between two."""
+
+    name = "name"
+    envvar_list_splitter = ","
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Take a name as it is written, but for blanks around it."""
+        if not _LABEL.fullmatch(value.strip()):
+            self.fail("that is no name of a namespace", param, ctx)
+        return value.strip()
 
 
 @click.command(cls=OptionsOnly)
@@ -55,6 +73,15 @@ def _own_namespace() -> str:
     help="A prefix allowed in labels and annotations of targets; may be repeated.",
 )
 @click.option(
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    envvar="VAULTFERRY_NAMESPACES",
+    type=_Namespace(),
+    callback=lambda _context, _option, named: tuple(dict.fromkeys(named)),
+    help="A namespace to serve, instead of all; may be repeated.",
+)
+@click.option(
     "--workers",
     default=16,
     show_default=True,
@@ -68,20 +95,14 @@ def _own_namespace() -> str:
     show_default="that of the pod",
     help="Where the Lease is by which one of several replicas leads.",
 )
-def run(
-    port: int,
-    log_level: str,
-    prefixes: tuple[str, ...],
-    workers: int,
-    lease_namespace: str,
-) -> None:
+def run(log_level: str, **given: Any) -> None:
     """Run the operator against the cluster of KUBECONFIG, or the one it runs in.
 
     The root key comes from ENCRYPTION_KEY or ENCRYPTION_KEY_FILE.
     """
     harden()
     keyring = read_keyring(os.environ)
-    settings = Settings(keyring, port, prefixes, workers, lease_namespace)
+    settings = Settings(keyring, **given)
     logs.configure(log_level)
     try:
         asyncio.run(_run(settings))

@@ -14,6 +14,7 @@ from vaultferry.core.urgency import Lane
 from vaultferry.operator import clock, health
 from vaultferry.operator.lease import Lease, LeaseLost, new_identity
 from vaultferry.operator.metrics import Metrics
+from vaultferry.operator.scopes import named
 from vaultferry.operator.settings import Settings
 from vaultferry.operator.stopping import handle_signals
 from vaultferry.operator.term import Term
@@ -83,18 +84,28 @@ class Operator:
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[int]:
         live = {"secret watch": lambda: self._silence() < _SILENCE_SECONDS}
-        ready = {
+        ready: dict[str, health.Check] = {
             "lease": lambda: self._lease.is_known,
-            "list of Secrets": self._if_leading(
-                lambda term: term.secret_watch.complete.is_set()
-            ),
-            "VaultSecret watch": self._if_leading(
-                lambda term: term.vaultsecret_watch.is_running
-            ),
         }
+        for scope in self._settings.scopes:
+            ready |= self._ready(scope)
         port = self._settings.port
         async with health.serving(port, self._metrics, live, ready) as served:
             yield served
+
+    def _ready(self, scope: str | None) -> health.Checks:
+        """Return what has to be right in a scope."""
+        return {
+            named("list of Secrets", scope): self._if_leading(
+                lambda term: term.secret_watches[scope].complete.is_set()
+            ),
+            named("watch of Secrets", scope): self._if_leading(
+                lambda term: not term.secret_watches[scope].is_refused
+            ),
+            named("watch of VaultSecrets", scope): self._if_leading(
+                lambda term: scope in term.vaultsecret_watch.open
+            ),
+        }
 
     def _if_leading(self, check: Callable[[Term], bool]) -> Callable[[], bool]:
         """Ask a replica that waits for no more: a rollout waits until it is ready."""

@@ -14,6 +14,7 @@ import structlog
 from vaultferry.cluster import Absent, Cluster, Expired
 from vaultferry.core.errors import Failure
 from vaultferry.core.urgency import Lane
+from vaultferry.operator.scopes import Scopes, keys_within
 from vaultferry.views import Key, VaultSecrets
 
 log = structlog.get_logger()
@@ -30,10 +31,12 @@ class Relist:
     def __init__(
         self,
         cluster: Cluster,
+        scopes: Scopes,
         vaultsecrets: VaultSecrets,
         wake: Callable[[Key, Lane], None],
     ) -> None:
         self._cluster = cluster
+        self._scopes = scopes
         self._vaultsecrets = vaultsecrets
         self._wake = wake
 
@@ -41,15 +44,26 @@ class Relist:
         """Compare every 10 to 30 minutes, for ever."""
         while True:
             await asyncio.sleep(random.uniform(SHORTEST_SECONDS, LONGEST_SECONDS))
-            try:
-                await self.compare(GRACE_SECONDS)
-            except (Failure, Expired) as error:
-                reason = type(error).__name__
-                log.warning("list of VaultSecrets not compared", reason=reason)
+            for scope in self._scopes:
+                await self._tried(scope)
 
-    async def compare(self, grace: float) -> None:
-        """Compare once, and mend the view where the watch does not within `grace`."""
-        suspects = self._differing(await self._listed())
+    async def _tried(self, scope: str | None) -> None:
+        try:
+            await self.compare(scope, GRACE_SECONDS)
+        except (Failure, Expired) as error:
+            reason = type(error).__name__
+            log.warning(
+                "list of VaultSecrets not compared", within=scope, reason=reason
+            )
+
+    async def compare(self, scope: str | None, grace: float) -> None:
+        """Compare once, and mend the view where the watch does not within `grace`.
+
+        Args:
+            scope: a namespace; None: all of the cluster.
+            grace: how long the watch has, in seconds.
+        """
+        suspects = self._differing(scope, await self._listed(scope))
         if not suspects:
             return
         await asyncio.sleep(grace)
@@ -57,16 +71,18 @@ class Relist:
             if self._vaultsecrets.version(key) == version:
                 await self._look(key)
 
-    async def _listed(self) -> dict[Key, int]:
+    async def _listed(self, scope: str | None) -> dict[Key, int]:
         return {
             Key.of(body): int(body["metadata"]["resourceVersion"])
-            async for page, _ in self._cluster.list_vaultsecrets()
+            async for page, _ in self._cluster.list_vaultsecrets(scope)
             for body in page
         }
 
-    def _differing(self, listed: dict[Key, int]) -> dict[Key, int | None]:
+    def _differing(
+        self, scope: str | None, listed: dict[Key, int]
+    ) -> dict[Key, int | None]:
         """Return the keys that differ, each with its version in the view."""
-        keys = listed.keys() | self._vaultsecrets.keys()
+        keys = listed.keys() | keys_within(scope, self._vaultsecrets.keys())
         seen = {key: self._vaultsecrets.version(key) for key in keys}
         return {
             key: version

@@ -9,36 +9,40 @@ import structlog
 
 from vaultferry.cluster import Cluster, Expired
 from vaultferry.core.backoff import delay
-from vaultferry.core.errors import Failure
+from vaultferry.core.errors import ApiForbidden, Failure
 from vaultferry.core.urgency import Lane
-from vaultferry.views import Key, Secrets, VaultSecrets
+from vaultferry.operator.scopes import keys_within
+from vaultferry.views import Key, Secrets
 
 log = structlog.get_logger()
 
 _WATCH_SECONDS = 600
 _PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 30.0
 
 
 class SecretWatch:
-    """Keeps the view of Secrets current, and wakes the VaultSecrets they concern."""
+    """Keeps the view of the Secrets of a scope current, and tells which moved."""
 
     def __init__(
         self,
         cluster: Cluster,
+        scope: str | None,
         secrets: Secrets,
-        vaultsecrets: VaultSecrets,
-        wake: Callable[[Key, Lane], None],
+        moved: Callable[[Key, Lane], None],
         clock: Callable[[], float],
     ) -> None:
         self._cluster = cluster
+        self._scope = scope
         self._secrets = secrets
-        self._vaultsecrets = vaultsecrets
-        self._wake = wake
+        self._moved = moved
         self._clock = clock
         self._failures = 0
         self._version: str | None = None
         self.complete = asyncio.Event()
         """Set once the list of Secrets is complete: no decision before that."""
+        self.is_refused = False
+        """Whether the server last said that we lack a right."""
         self.heard = clock()
         """When the server last said something."""
 
@@ -54,18 +58,17 @@ class SecretWatch:
                 self._version = None
                 await asyncio.sleep(_PAUSE_SECONDS)
             except Failure as failure:
-                self._failures += 1
-                log.warning("secret watch interrupted", reason=failure.reason)
-                await asyncio.sleep(delay(self._failures, random.random(), first=0.5))
+                self._failed(failure)
+                await asyncio.sleep(self._pause())
 
     async def _list(self) -> str:
         listed: set[Key] = set()
         version = ""
-        async for page, version in self._cluster.list_secrets():  # noqa: B007
+        async for page, version in self._cluster.list_secrets(self._scope):  # noqa: B007
             for body in page:
                 listed.add(Key.of(body))
                 self._changed(body)
-        for key in self._secrets.keys() - listed:
+        for key in keys_within(self._scope, self._secrets.keys()) - listed:
             self._missed(key, int(version))
         self._heard()
         self.complete.set()
@@ -74,7 +77,7 @@ class SecretWatch:
 
     async def _follow(self, version: str) -> None:
         """Watch from a version, and keep the one that was reached."""
-        watch = self._cluster.watch_secrets(version, _WATCH_SECONDS)
+        watch = self._cluster.watch_secrets(self._scope, version, _WATCH_SECONDS)
         async for kind, body in watch:
             self._heard()
             self._version = body["metadata"]["resourceVersion"]
@@ -85,7 +88,7 @@ class SecretWatch:
 
     def _changed(self, body: Mapping[str, Any]) -> None:
         if self._secrets.put(body):
-            self._wake_users(Key.of(body))
+            self._tell(Key.of(body))
 
     def _missed(self, key: Key, version: int) -> None:
         """Forget a Secret that the list no longer has, unless we made it since."""
@@ -95,14 +98,27 @@ class SecretWatch:
 
     def _gone(self, key: Key, uid: str) -> None:
         self._secrets.drop(key, uid)
-        self._wake_users(key)
+        self._tell(key)
 
-    def _wake_users(self, secret: Key) -> None:
+    def _tell(self, key: Key) -> None:
         # What the first list finds is most likely as it was left.
-        lane = Lane.URGENT if self.complete.is_set() else Lane.LAST
-        for key in self._vaultsecrets.targeting(secret):
-            self._wake(key, lane)
+        self._moved(key, Lane.URGENT if self.complete.is_set() else Lane.LAST)
+
+    def _failed(self, failure: Failure) -> None:
+        log.warning(
+            "secret watch interrupted", within=self._scope, reason=failure.reason
+        )
+        self._failures += 1
+        self.is_refused = isinstance(failure, ApiForbidden)
+        if self.is_refused:
+            # The watch is not broken, and a new process would be refused as well.
+            self.heard = self._clock()
+
+    def _pause(self) -> float:
+        pause = delay(self._failures, random.random(), first=0.5)
+        return min(_LONGEST_PAUSE_SECONDS, pause)
 
     def _heard(self) -> None:
         self._failures = 0
+        self.is_refused = False
         self.heard = self._clock()

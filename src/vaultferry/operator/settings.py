@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.metadata import DEFAULT_PREFIXES
+from vaultferry.operator.scopes import Scopes
 
 DEFAULT_NAMESPACE = "vaultferry-system"
 """The namespace that deploy/ puts the operator in."""
@@ -28,7 +29,18 @@ class Settings:
     lease_namespace: str = DEFAULT_NAMESPACE
     """The namespace of the Lease; replicas of one cluster share it."""
 
+    namespaces: tuple[str, ...] = ()
+    """The namespaces that are served; none named: all of the cluster."""
+
+    @property
+    def scopes(self) -> Scopes:
+        """What is listed and watched, each by itself."""
+        return self.namespaces or (None,)
+
     @property
     def connections(self) -> int:
-        """Connections to the API server: one a worker; the watch, events, the Lease."""
-        return self.workers + 4
+        """Connections to the API server: one a worker and a watch, and a few more.
+
+        Those are for events, the Lease, and what reads now and then.
+        """
+        return self.workers + len(self.scopes) + 3

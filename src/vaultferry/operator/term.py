@@ -11,12 +11,16 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from operator import attrgetter
 
 import structlog
 from kubernetes.aio.client import Configuration
 
 from vaultferry.cluster import Cluster
+from vaultferry.core.urgency import Lane
+from vaultferry.operator import watching
+from vaultferry.operator.gate import Gate
 from vaultferry.operator.metrics import Metrics
 from vaultferry.operator.queue import Closed, WorkQueue
 from vaultferry.operator.recorder import Recorder
@@ -48,16 +52,20 @@ class Term:
         self._settings = settings
         self._metrics = metrics
         self.queue: WorkQueue[Key] = WorkQueue(clock, attrgetter("namespace"))
+        self._gate = Gate(settings.scopes, self.queue.add)
+        wake = self._gate.add
         self.vaultsecrets = VaultSecrets()
         self.secrets = Secrets(self.vaultsecrets)
+        handlers = partial(watching.registry, configuration, self.vaultsecrets, wake)
         self.vaultsecret_watch = VaultSecretWatch(
-            cluster, configuration, self.vaultsecrets, self.queue.add, stop
+            cluster, handlers, settings.scopes, stop
         )
-        self.secret_watch = SecretWatch(
-            cluster, self.secrets, self.vaultsecrets, self.queue.add, clock
-        )
+        self.secret_watches = {
+            scope: SecretWatch(cluster, scope, self.secrets, self._moved, clock)
+            for scope in settings.scopes
+        }
         self._recorder = Recorder(cluster, clock, metrics.event_lost)
-        self._relist = Relist(cluster, self.vaultsecrets, self.queue.add)
+        self._relist = Relist(cluster, settings.scopes, self.vaultsecrets, wake)
         around = Surroundings(
             now=_now,
             clock=clock,
@@ -70,8 +78,9 @@ class Term:
         )
 
     def silence(self) -> float:
-        """Return the seconds since the watch of Secrets last said something."""
-        return time.monotonic() - self.secret_watch.heard
+        """Return the seconds since the most silent watch of Secrets said something."""
+        watches = self.secret_watches.values()
+        return time.monotonic() - min(watch.heard for watch in watches)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -83,7 +92,11 @@ class Term:
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self.vaultsecret_watch.run())
             tasks = [
-                group.create_task(self.secret_watch.run()),
+                *(
+                    group.create_task(each.run())
+                    for each in self.secret_watches.values()
+                ),
+                *(group.create_task(self._open(each)) for each in self.secret_watches),
                 group.create_task(self._relist.run()),
                 group.create_task(self._recorder.run()),
             ]
@@ -94,14 +107,19 @@ class Term:
             # Once only: kopf cleans up after the first, and would leave it by a second.
             watching.cancel()
             self.queue.close()
-            # Before the list of Secrets is complete, none of them has begun anything.
-            drain = _DRAIN_SECONDS if self.secret_watch.complete.is_set() else 0
-            _, late = await asyncio.wait(workers, timeout=drain)
+            _, late = await asyncio.wait(workers, timeout=_DRAIN_SECONDS)
             for task in [*tasks, *late]:
                 task.cancel()
 
+    def _moved(self, secret: Key, lane: Lane) -> None:
+        for key in self.vaultsecrets.targeting(secret):
+            self._gate.add(key, lane)
+
+    async def _open(self, scope: str | None) -> None:
+        await self.secret_watches[scope].complete.wait()
+        self._gate.open(scope)
+
     async def _work(self) -> None:
-        await self.secret_watch.complete.wait()
         while True:
             try:
                 key = await self.queue.get()

@@ -7,15 +7,14 @@ from collections.abc import Callable
 
 import kopf
 import structlog
-from kubernetes.aio.client import Configuration
 
 from vaultferry.cluster import Absent, Cluster
 from vaultferry.core.backoff import delay
 from vaultferry.core.errors import Failure
-from vaultferry.core.urgency import Lane
 from vaultferry.operator import watching
+from vaultferry.operator.scopes import Scopes
 from vaultferry.operator.stopping import handle_signals
-from vaultferry.views import Key, VaultSecrets
+from vaultferry.operator.watching import Answered
 
 log = structlog.get_logger()
 
@@ -34,18 +33,16 @@ class VaultSecretWatch:
     def __init__(
         self,
         cluster: Cluster,
-        configuration: Configuration,
-        vaultsecrets: VaultSecrets,
-        wake: Callable[[Key, Lane], None],
+        handlers: Callable[[Answered], kopf.OperatorRegistry],
+        scopes: Scopes,
         stop: asyncio.Event,
     ) -> None:
         self._cluster = cluster
-        self._configuration = configuration
-        self._vaultsecrets = vaultsecrets
-        self._wake = wake
+        self._handlers = handlers
+        self._namespaces = [scope for scope in scopes if scope is not None]
         self._stop = stop
-        self.is_running = False
-        """Whether kopf is up, as opposed to waiting for the CRD or for a retry."""
+        self.open: set[str | None] = set()
+        """The scopes whose VaultSecrets the API server last agreed to tell of."""
 
     async def run(self) -> None:
         """Watch for ever; a signal sets the event that tells to stop, as before."""
@@ -72,16 +69,14 @@ class VaultSecretWatch:
 
     async def _watch(self) -> None:
         """Run kopf until it ends."""
-        handlers = watching.registry(
-            self._configuration, self._vaultsecrets, self._wake, self._started
-        )
         streaming = await self._can_stream()
         others = asyncio.all_tasks()
         try:
             tasks = await kopf.spawn_tasks(
-                registry=handlers,
+                registry=self._handlers(self._answered),
                 settings=watching.settings(streaming=streaming),
-                clusterwide=True,
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
                 standalone=True,
             )
             # kopf took the signals, and would leave them to nobody when it ends.
@@ -90,10 +85,13 @@ class VaultSecretWatch:
         except Exception:
             log.exception("watch of VaultSecrets ended")
         finally:
-            self.is_running = False
+            self.open.clear()
 
-    def _started(self) -> None:
-        self.is_running = True
+    def _answered(self, scope: str | None, *, well: bool) -> None:
+        if well:
+            self.open.add(scope)
+        else:
+            self.open.discard(scope)
 
     async def _can_stream(self) -> bool:
         try:

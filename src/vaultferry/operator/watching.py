@@ -5,10 +5,13 @@ text of exceptions into objects. Only `on.event` writes nothing.
 """
 
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Protocol
 
+import aiohttp
 import kopf
 from kubernetes.aio.client import Configuration
 
@@ -22,6 +25,16 @@ STREAMING_MINOR = 34
 
 # kopf remembers credentials that were refused once: only a fresh object is tried.
 _LOGIN_MINUTES = 10
+
+
+_PATH = re.compile(rf"/apis/{GROUP}/{VERSION}(?:/namespaces/([^/]+))?/{PLURAL}")
+
+
+class Answered(Protocol):
+    """Is told how a list or watch of VaultSecrets was answered."""
+
+    def __call__(self, scope: str | None, *, well: bool) -> None:
+        """Take in that the API server agreed to tell of a scope, or did not."""
 
 
 class Endless:
@@ -77,18 +90,14 @@ def registry(
     configuration: Configuration,
     vaultsecrets: VaultSecrets,
     wake: Callable[[Key, Lane], None],
-    started: Callable[[], None],
+    answered: Answered,
 ) -> kopf.OperatorRegistry:
     """Return kopf's handlers: a login, and what keeps the view current."""
     handlers = kopf.OperatorRegistry()
 
-    @kopf.on.startup(registry=handlers)
-    async def startup(**_: Any) -> None:
-        started()
-
     @kopf.on.login(registry=handlers)
-    async def login(**_: Any) -> kopf.ConnectionInfo:
-        return await _connection(configuration)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        return session(await connection(configuration), answered)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def seen(event: Mapping[str, Any], **_: Any) -> None:
@@ -127,7 +136,8 @@ def settings(*, streaming: bool) -> kopf.OperatorSettings:
     return kopf_settings
 
 
-async def _connection(configuration: Configuration) -> kopf.ConnectionInfo:
+async def connection(configuration: Configuration) -> kopf.ConnectionInfo:
+    """Return how kopf reaches the API server, with the token as it is now."""
     auth = await configuration.auth_settings()
     scheme, token = None, None
     if bearer := auth.get("BearerToken"):
@@ -141,4 +151,24 @@ async def _connection(configuration: Configuration) -> kopf.ConnectionInfo:
         scheme=scheme,
         token=token,
         expiration=datetime.now(UTC) + timedelta(minutes=_LOGIN_MINUTES),
+    )
+
+
+def session(info: kopf.ConnectionInfo, answered: Answered) -> kopf.AiohttpSession:
+    """Return a session for kopf that tells how it is answered: kopf only logs it."""
+    trace = aiohttp.TraceConfig()
+
+    async def ended(_client: Any, _context: Any, what: Any) -> None:
+        if of_ours := _PATH.fullmatch(what.url.path):
+            answered(of_ours[1], well=what.response.status < HTTPStatus.BAD_REQUEST)
+
+    trace.on_request_end.append(ended)
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+        headers=info.as_http_headers(),
+        proxy=info.proxy_url,
+        trace_configs=[trace],
+    )
+    return kopf.AiohttpSession(
+        aiohttp_session=session, server=info.server, expiration=info.expiration
     )

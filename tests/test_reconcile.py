@@ -14,6 +14,7 @@ from vaultferry.core.errors import (
     ApiRejected,
     ApiUnavailable,
     NamespaceTerminating,
+    NotLeading,
     QuotaExceeded,
 )
 from vaultferry.core.events import SYNC_IGNORED
@@ -170,6 +171,29 @@ def test_data_that_drifted_is_repaired(data: Body) -> None:
     assert world.calls == REPAIR
     assert world.data == {"token": CANARY.encode()}
     assert (world.says, world.events, world.status.version) == (READY, [], 1)
+    assert world.repairs == 1
+
+
+def test_a_change_that_somebody_asked_for_is_no_repair() -> None:
+    world = synced()
+    world.edit({"sealed": {"token": sealed("other")}})
+
+    world.step()
+
+    assert (world.data, world.repairs) == ({"token": b"other"}, 0)
+
+
+def test_what_was_begun_without_the_lease_writes_nothing_and_is_tried_again() -> None:
+    world = World()
+    out = NotLeading("the lease ran out")
+    world.cluster.faults = {"create secret": [out], "patch status": [out]}
+
+    result = world.step()
+
+    assert (result.name, result.is_failure) == ("NotLeading", True)
+    assert 0 < result.again < inf
+    assert world.cluster.secrets == {}
+    assert world.status.conditions == []
 
 
 def test_a_label_that_was_lost_is_put_back() -> None:

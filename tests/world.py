@@ -23,6 +23,7 @@ class World:
         self.cluster = StandIn()
         self.now = 1_000.0
         self.events: list[Event] = []
+        self.repairs = 0
         self.start(ring)
         self.apply(vault_secret_body(**spec))
 
@@ -35,12 +36,16 @@ class World:
             clock=lambda: self.now,
             chance=lambda: 1.0,
             post=self._post,
+            repaired=self._count_repair,
             prefixes=("app.kubernetes.io",),
         )
         self.reconcile = Reconciler(
             self.cluster, self.vaultsecrets, self.secrets, ring or keyring(), around
         )
         self.watch()
+
+    def _count_repair(self) -> None:
+        self.repairs += 1
 
     def apply(self, body: Body) -> None:
         """Create or replace the VaultSecret, as a user does."""

@@ -51,6 +51,9 @@ class Surroundings:
     post: Callable[[VaultSecret, Event], None]
     """Takes an event for a resource."""
 
+    repaired: Callable[[], None]
+    """Is told that a Secret was made right that somebody changed or deleted."""
+
     prefixes: Sequence[str]
     """The prefixes allowed in labels and annotations of targets."""
 
@@ -93,6 +96,11 @@ class Reconciler:
 
     _ignored: dict[Key, int] = field(default_factory=dict)
     """The hash of the last forced sync that was ignored, and an event said so."""
+
+    @property
+    def failing(self) -> int:
+        """How many VaultSecrets failed when they were last attempted."""
+        return len(self._attempts)
 
     async def __call__(self, key: Key) -> Result:
         """Reconcile a VaultSecret from the present state."""
@@ -170,6 +178,7 @@ class Reconciler:
         now, about = self.around.clock(), _about(resource)
         if done.wrote and resource.status.realised_spec == resource.spec_digest:
             self._contention.repaired(key, about, now)
+            self.around.repaired()
         if left := self._contention.lasts(key, about, now):
             result = await self._report(key, resource, Contended(), done.realisation)
             return replace(result, again=left)

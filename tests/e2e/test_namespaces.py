@@ -112,7 +112,7 @@ def test_in_another_namespace_nothing_is_done_or_seen(world: World) -> None:
     world.tenant("shop").synced("after", password="x")
 
     assert not tenant.exists("secret", "db")
-    assert "status" not in tenant.get("vaultsecret", "db")
+    assert "observedGeneration" not in tenant.get("vaultsecret", "db")["status"]
     assert world.audit.requests(0, namespace=THIRD) == []
 
 

@@ -12,7 +12,7 @@ from statistics import median
 from tests.controlplane import ControlPlane, start
 from tests.e2e.acts import fresh
 from tests.e2e.crowd import metric
-from tests.e2e.load import Load, loaded
+from tests.e2e.load import Event, Load, loaded
 from tests.e2e.operator import install
 from tests.e2e.pair import Pair, paired
 from tests.e2e.tenant import Tenant, eventually
@@ -145,6 +145,23 @@ def test_whatever_ends_a_leader_nothing_is_missed_and_nothing_goes_back(
     assert load.seen() == load.last
     late = {k: max(s) for k, s in took.items() if max(s) > SECONDS[k]}
     assert late == {}
+
+
+def test_a_value_that_goes_back_and_a_secret_that_goes_are_noticed(
+    tenant: Tenant,
+) -> None:
+    load = Load(tenant, ["one", "other"])
+    told = [("one", 1), ("other", 2), ("one", 3), ("other", 2), ("one", 1)]
+    load.history = [
+        Event(float(at), name, "MODIFIED", number)
+        for at, (name, number) in enumerate(told)
+    ]
+    load.history.append(Event(9.0, "other", "DELETED", 2))
+
+    assert [(event.name, event.kind) for _, event in load.steps_back()] == [
+        ("one", "MODIFIED"),
+        ("other", "DELETED"),
+    ]
 
 
 def is_all_told(tenant: Tenant) -> bool:

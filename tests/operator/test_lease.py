@@ -24,6 +24,7 @@ class Server(Cluster):
         self.body: Body | None = None
         self.calls: list[str] = []
         self.faults: list[Exception] = []
+        self.failed: list[str] = []
         self.down = False
         self.hangs = False
         self.after: Callable[[], object] = lambda: None
@@ -76,7 +77,7 @@ class Server(Cluster):
 
 
 def replica(server: Server, name: str = "us") -> Lease:
-    return Lease(server, "system", name, seconds, lambda: 1.0)
+    return Lease(server, "system", name, seconds, lambda: 1.0, server.failed.append)
 
 
 async def acquired(server: Server, name: str = "us") -> Lease:
@@ -242,6 +243,7 @@ def test_a_blip_is_survived(fault: Exception) -> None:
     run(story())
 
     assert server.faults == []
+    assert server.failed == [type(fault).__name__] * 2
 
 
 def test_a_lease_that_was_touched_by_a_person_is_still_ours() -> None:

@@ -3,6 +3,7 @@ from functools import partial
 from prometheus_client.parser import text_string_to_metric_families
 
 from vaultferry import __version__
+from vaultferry.core.urgency import Lane
 from vaultferry.operator.metrics import Metrics
 
 
@@ -51,6 +52,43 @@ def test_lost_events_are_counted() -> None:
     metrics.event_lost()
 
     assert samples(metrics)["vaultferry_events_lost_total", ""] == 1
+
+
+def test_how_long_keys_took_is_told_by_lane() -> None:
+    metrics = Metrics()
+    metrics.served(Lane.URGENT, 0.02)
+    metrics.served(Lane.URGENT, 2.0)
+
+    read = samples(metrics)
+
+    assert read["vaultferry_served_seconds_count", "urgent"] == 2
+    assert read["vaultferry_served_seconds_sum", "urgent"] == 2.02
+    assert read["vaultferry_served_seconds_count", "last"] == 0
+
+
+def test_what_the_shell_lives_through_is_counted() -> None:
+    metrics = Metrics()
+    metrics.repaired()
+    metrics.missed()
+    metrics.lease_acquired()
+    metrics.lease_lost()
+    metrics.lease_failed("Stale")
+    metrics.restarted("secrets", "Expired")
+
+    read = samples(metrics)
+
+    assert {
+        name.removeprefix("vaultferry_").removesuffix("_total"): labels
+        for (name, labels), value in read.items()
+        if name.endswith("_total") and value == 1
+    } == {
+        "drift_repairs": "",
+        "watch_missed": "",
+        "lease_acquired": "",
+        "lease_lost": "",
+        "lease_failures": "Stale",
+        "watch_restarts": "Expired,secrets",
+    }
 
 
 def test_a_gauge_is_read_when_the_metrics_are() -> None:

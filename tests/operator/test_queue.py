@@ -33,7 +33,10 @@ class Bench:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.queue: Queue = WorkQueue(lambda: self.now, group)
+        self.served: list[tuple[Lane, float]] = []
+        self.queue: Queue = WorkQueue(
+            lambda: self.now, group, lambda *told: self.served.append(told)
+        )
         self._loop = asyncio.Runner()
 
     def close(self) -> None:
@@ -82,7 +85,7 @@ def test_keys_are_given_out_in_the_order_in_which_they_came(bench: Bench) -> Non
 def test_a_key_that_waits_is_there_once(bench: Bench) -> None:
     bench.add("a", "b", "a", "b")
 
-    assert len(bench.queue) == 2
+    assert bench.queue.depth(ROUTINE) == 2
     assert bench.take_all() == ["a", "b"]
 
 
@@ -230,6 +233,24 @@ def test_work_asked_for_while_it_ran_waits_in_the_most_urgent_lane(
     assert bench.queue.depth(URGENT) == 1
 
 
+def test_how_long_a_key_took_is_told_from_when_it_came_and_by_its_lane(
+    bench: Bench,
+) -> None:
+    bench.add("a", lane=LAST)
+    bench.now += 2.0
+    bench.add("a", lane=URGENT)
+    bench.now += 3.0
+    bench.take()
+    bench.add("a", lane=ROUTINE)
+    bench.now += 4.0
+
+    bench.queue.done("a")
+    bench.take()
+    bench.queue.done("a")
+
+    assert bench.served == [(URGENT, 7.0), (ROUTINE, 0.0)]
+
+
 def test_a_retry_is_routine_however_urgent_the_first_attempt_was(bench: Bench) -> None:
     bench.add("a", lane=URGENT)
     bench.take()
@@ -299,14 +320,13 @@ Waker = Callable[[Queue], None]
 WAKERS: dict[str, Waker] = {
     "a key": lambda queue: queue.add("a", ROUTINE),
     "a key that is due soon": lambda queue: queue.add_after("a", 0.01),
-    "a key that was done": lambda queue: queue.done("a", again=0.01),
 }
 
 
 @pytest.mark.parametrize("wake", WAKERS.values(), ids=WAKERS)
 def test_a_worker_that_waits_is_woken(wake: Waker) -> None:
     async def story() -> str:
-        queue: Queue = WorkQueue(asyncio.get_running_loop().time, group)
+        queue: Queue = WorkQueue(asyncio.get_running_loop().time, group, print)
         queue.add_after("in an hour", 3_600.0)
         worker = asyncio.create_task(queue.get())
         await asyncio.sleep(0)
@@ -318,7 +338,7 @@ def test_a_worker_that_waits_is_woken(wake: Waker) -> None:
 
 def test_every_worker_gets_a_key_of_its_own() -> None:
     async def story() -> list[str]:
-        queue: Queue = WorkQueue(asyncio.get_running_loop().time, group)
+        queue: Queue = WorkQueue(asyncio.get_running_loop().time, group, print)
         workers = [asyncio.create_task(queue.get()) for _ in range(3)]
         await asyncio.sleep(0)
         for key in "abca":
@@ -330,7 +350,7 @@ def test_every_worker_gets_a_key_of_its_own() -> None:
 
 def test_closing_ends_every_wait_now_and_later() -> None:
     async def story() -> list[object]:
-        queue: Queue = WorkQueue(asyncio.get_running_loop().time, group)
+        queue: Queue = WorkQueue(asyncio.get_running_loop().time, group, print)
         workers = [asyncio.create_task(queue.get()) for _ in range(2)]
         await asyncio.sleep(0)
         queue.close()
@@ -481,7 +501,8 @@ class Model(RuleBasedStateMachine):
     def as_many_wait(self) -> None:
         depths = {lane: self.queue.depth(lane) for lane in Lane}
         assert depths == {lane: len(keys) for lane, keys in self.lines.items()}
-        assert len(self.queue) == sum(depths.values())
+        assert self.queue.busy == len(self.running)
+        assert self.queue.delayed == len(self.due)
 
 
 TestTheQueueIsAsItsModel = Model.TestCase

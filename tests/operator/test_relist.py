@@ -21,6 +21,10 @@ class Listing(Cluster):
     def __init__(self, *bodies: Body) -> None:
         self.bodies = {Key.of(body): body for body in bodies}
         self.read: list[Key] = []
+        self.times_missed = 0
+
+    def missed(self) -> None:
+        self.times_missed += 1
 
     async def list_vaultsecrets(
         self, namespace: str | None
@@ -47,7 +51,13 @@ def compared(
     view, woken = VaultSecrets(), list[tuple[Key, Lane]]()
     for body in in_view:
         view.put(body)
-    relist = Relist(cluster, (None,), view, lambda key, lane: woken.append((key, lane)))
+    relist = Relist(
+        cluster,
+        (None,),
+        view,
+        lambda key, lane: woken.append((key, lane)),
+        cluster.missed,
+    )
     run(relist.compare(None, 0))
     return view, woken
 
@@ -63,10 +73,13 @@ def test_a_view_that_is_not_behind_costs_only_the_list(number: int) -> None:
 
 @pytest.mark.parametrize("in_view", [[], [version(6)]], ids=["unknown", "older"])
 def test_a_change_that_the_watch_missed_is_read(in_view: list[Body]) -> None:
-    view, woken = compared(Listing(version(7)), *in_view)
+    cluster = Listing(version(7))
+
+    view, woken = compared(cluster, *in_view)
 
     assert view.version(KEY) == 7
     assert woken == [(KEY, Lane.URGENT)]
+    assert cluster.times_missed == 1
 
 
 def test_a_deletion_that_the_watch_missed_is_seen() -> None:
@@ -81,7 +94,7 @@ def test_a_list_of_a_namespace_says_nothing_of_another(
 ) -> None:
     view, told = VaultSecrets(), list[Key]()
     view.put(version(6))
-    relist = Relist(Listing(), [scope], view, lambda key, _: told.append(key))
+    relist = Relist(Listing(), [scope], view, lambda key, _: told.append(key), print)
 
     run(relist.compare(scope, 0))
 
@@ -93,7 +106,7 @@ def test_what_the_watch_tells_meanwhile_was_not_missed() -> None:
     view.put(version(6))
 
     async def told() -> None:
-        relist = Relist(cluster, (None,), view, lambda *_: None)
+        relist = Relist(cluster, (None,), view, lambda *_: None, cluster.missed)
         async with asyncio.TaskGroup() as group:
             group.create_task(relist.compare(None, 0.05))
             await asyncio.sleep(0.01)
@@ -128,7 +141,7 @@ def test_a_list_that_fails_is_tried_another_time(
 
     async def twice() -> None:
         task = asyncio.ensure_future(
-            Relist(cluster, (None,), VaultSecrets(), print).run()
+            Relist(cluster, (None,), VaultSecrets(), print, print).run()
         )
         await cluster.twice.wait()
         task.cancel()

@@ -82,6 +82,7 @@ class Scene:
         self.lanes: list[Lane] = []
         self.complete = False
         self.is_refused = False
+        self.restarts: list[str] = []
         self.asked: list[str] = []
         self.pauses: list[float] = []
         self.heard = 0.0
@@ -103,6 +104,7 @@ class Scene:
             self.scope,
             self.secrets,
             self._wake,
+            self.restarts.append,
             lambda: float(next(times)),
         )
         task = asyncio.create_task(watch.run())
@@ -229,6 +231,12 @@ def test_a_list_that_expires_is_not_complete() -> None:
     scene = Scene().play(Expired(), Expired())
 
     assert (scene.asked, scene.complete) == (["list"] * 3, False)
+
+
+def test_it_is_told_why_a_watch_ended() -> None:
+    scene = Scene().play([], [BOOKMARK], Expired(), [], DOWN, REFUSED)
+
+    assert scene.restarts == ["ended", "Expired", "ApiUnavailable", "ApiForbidden"]
 
 
 def test_a_failure_is_waited_out_and_the_watch_goes_on() -> None:

@@ -31,9 +31,9 @@ class Operator:
         configuration.connection_pool_maxsize = settings.connections
         self._settings = settings
         self._configuration = configuration
-        self._metrics = Metrics()
+        self.metrics = Metrics()
         self._cluster = Cluster(
-            configuration, self._metrics.called, lambda: self.is_leading
+            configuration, self.metrics.called, lambda: self.is_leading
         )
         self._lease = Lease(
             self._cluster,
@@ -41,6 +41,7 @@ class Operator:
             new_identity(),
             clock.seconds,
             random.random,
+            self.metrics.lease_failed,
         )
         self._term: Term | None = None
         """The present leadership; None while this replica waits."""
@@ -70,14 +71,16 @@ class Operator:
     async def _lead(self, stop: asyncio.Event) -> None:
         """Reconcile until told to stop, and only then let go, or until it is lost."""
         self._term = Term(
-            self._settings, self._configuration, self._cluster, self._metrics, stop
+            self._settings, self._configuration, self._cluster, self.metrics, stop
         )
+        self.metrics.lease_acquired()
         try:
             async with self._lease.kept(), self._term.running():
                 await stop.wait()
                 log.info("stopping")
         except LeaseLost as lost:
             log.warning("lease lost", reason=str(lost))
+            self.metrics.lease_lost()
         finally:
             self._term = None
 
@@ -90,7 +93,7 @@ class Operator:
         for scope in self._settings.scopes:
             ready |= self._ready(scope)
         port = self._settings.port
-        async with health.serving(port, self._metrics, live, ready) as served:
+        async with health.serving(port, self.metrics, live, ready) as served:
             yield served
 
     def _ready(self, scope: str | None) -> health.Checks:
@@ -129,7 +132,7 @@ class Operator:
             "How long the key that waits longest has waited in its lane.",
             lambda lane, term: term.queue.age(lane),
         )
-        self._metrics.gauge(
+        self.metrics.gauge(
             "leading",
             "1 where this replica holds the lease and reconciles, 0 where it waits.",
             lambda: self.is_leading,
@@ -139,13 +142,26 @@ class Operator:
         )
         self._add_gauge("secrets", "Secrets in view.", lambda term: len(term.secrets))
         self._add_gauge(
+            "workers_busy", "Keys that are worked on.", lambda term: term.queue.busy
+        )
+        self._add_gauge(
+            "queue_delayed",
+            "Keys that are due later: retries, and what is looked at again.",
+            lambda term: term.queue.delayed,
+        )
+        self._add_gauge(
+            "failing",
+            "VaultSecrets that failed when they were last attempted.",
+            lambda term: term.reconcile.failing,
+        )
+        self._add_gauge(
             "secret_watch_silence_seconds",
             "Since the watch of Secrets last said something, bookmarks included.",
             Term.silence,
         )
 
     def _add_gauge(self, name: str, text: str, read: Callable[[Term], float]) -> None:
-        self._metrics.gauge(name, text, partial(self._of_term, read))
+        self.metrics.gauge(name, text, partial(self._of_term, read))
 
     def _add_lane_gauge(
         self, name: str, text: str, read: Callable[[Lane, Term], float]
@@ -154,4 +170,4 @@ class Operator:
             lane.name.lower(): partial(self._of_term, partial(read, lane))
             for lane in Lane
         }
-        self._metrics.gauges(name, text, "lane", reads)
+        self.metrics.gauges(name, text, "lane", reads)

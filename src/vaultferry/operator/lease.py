@@ -6,6 +6,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,32 +35,38 @@ def new_identity() -> str:
     return f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
 
+@dataclass
 class Lease:
     """The Lease of one cluster, as one replica sees and holds it."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        namespace: str,
-        identity: str,
-        clock: Callable[[], float],
-        chance: Callable[[], float],
-    ) -> None:
-        self._cluster = cluster
-        self._namespace = namespace
-        self._clock = clock
-        self._chance = chance
-        self._outlook = Outlook(identity)
-        self._body: Body | None = None
-        self._is_current = False
-        self._said = ""
-        self.is_known = False
-        """Whether the API server once told how the lease stands."""
+    cluster: Cluster
+    namespace: str
+    identity: str
+    clock: Callable[[], float]
+    """Seconds that count sleep as well."""
+
+    chance: Callable[[], float]
+    """A random number from 0 to 1."""
+
+    failed: Callable[[str], None]
+    """Is told the reason of each call that failed."""
+
+    is_known: bool = False
+    """Whether the API server once told how the lease stands."""
+
+    _body: Body | None = None
+    _is_current: bool = False
+    _said: str = ""
+    _outlook: Outlook = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Know nothing yet."""
+        self._outlook = Outlook(self.identity)
 
     @property
     def is_held(self) -> bool:
         """Whether we lead."""
-        return self._outlook.leads(self._clock())
+        return self._outlook.leads(self.clock())
 
     async def acquire(self, stop: asyncio.Event) -> bool:
         """Wait until we lead; return whether we do, rather than were told to stop."""
@@ -100,7 +107,7 @@ class Lease:
                 case Act.LOSE:
                     raise LeaseLost(self._why_lost())
                 case _:
-                    remaining = self._outlook.remaining(self._clock())
+                    remaining = self._outlook.remaining(self.clock())
                     await self._attempt(min(_CALL_SECONDS, remaining))
 
     async def _attempt(self, seconds: float) -> None:
@@ -112,16 +119,17 @@ class Lease:
                 if self._step() in (Act.ACQUIRE, Act.RENEW):
                     await self._claim()
         except _FAULTS as error:
-            self._outlook = self._outlook.failed(self._clock())
+            self._outlook = self._outlook.failed(self.clock())
+            self.failed(type(error).__name__)
             self._say("lease not reached", reason=type(error).__name__)
 
     async def _look(self) -> None:
         try:
-            self._body = await self._cluster.get_lease(self._namespace)
+            self._body = await self.cluster.get_lease(self.namespace)
         except Absent:
             self._body = None
         record = None if self._body is None else Record.parse(self._body)
-        self._outlook = self._outlook.saw(record, self._clock())
+        self._outlook = self._outlook.saw(record, self.clock())
         self._is_current = self.is_known = True
         if record and self._outlook.is_waiting:
             self._say("waiting for the lease", holder=record.holder)
@@ -134,12 +142,12 @@ class Lease:
         """Write the lease as it was last seen with another spec."""
         # Until there is an answer it is unknown whether this was accepted.
         self._is_current = False
-        sent = self._clock()
+        sent = self.clock()
         if self._body is None:
-            body = await self._cluster.create_lease(self._namespace, spec)
+            body = await self.cluster.create_lease(self.namespace, spec)
         else:
-            body = await self._cluster.update_lease(
-                self._namespace, {**self._body, "spec": spec}
+            body = await self.cluster.update_lease(
+                self.namespace, {**self._body, "spec": spec}
             )
         self._body, self._is_current, self._said = body, True, ""
         self._outlook = self._outlook.wrote(Record.parse(body), sent)
@@ -157,12 +165,12 @@ class Lease:
             self._say("lease not released", reason=type(error).__name__)
 
     def _step(self) -> Act | Wait:
-        return lease.step(self._outlook, self._clock(), self._chance())
+        return lease.step(self._outlook, self.clock(), self.chance())
 
     def _wait(self) -> float:
         """Return the seconds to the next look, where the last did not end in a hold."""
         due = self._step()
-        return due.seconds if isinstance(due, Wait) else lease.poll(self._chance())
+        return due.seconds if isinstance(due, Wait) else lease.poll(self.chance())
 
     def _why_lost(self) -> str:
         record = self._outlook.record

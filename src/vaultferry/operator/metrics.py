@@ -7,8 +7,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import generate_latest
 
 from vaultferry import __version__
+from vaultferry.core.urgency import Lane
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+# What waits behind ten thousand others takes minutes.
+_SERVED_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
 @dataclass
@@ -37,14 +40,47 @@ class Metrics:
             ["verb", "code"],
             registry=self.registry,
         )
-        self._lost_events = Counter(
-            "vaultferry_events_lost",
-            "Events that could not be posted.",
+        self._served = Histogram(
+            "vaultferry_served_seconds",
+            "From when a key came into its lane until the work on it ended.",
+            ["lane"],
+            buckets=_SERVED_BUCKETS,
             registry=self.registry,
+        )
+        for lane in Lane:
+            self._served.labels(lane.name.lower())
+        self._repairs = self._counter(
+            "drift_repairs", "Secrets that somebody changed or deleted, made right."
+        )
+        self._lost_events = self._counter(
+            "events_lost", "Events that could not be posted."
+        )
+        self._missed = self._counter(
+            "watch_missed", "VaultSecrets whose change a list found and no watch told."
+        )
+        self._restarts = self._counter(
+            "watch_restarts",
+            "Watches that ended: `ended` is the server's time limit, others a fault.",
+            "watch",
+            "reason",
+        )
+        self._terms = self._counter(
+            "lease_acquired", "How often this replica began to lead."
+        )
+        self._lease_lost = self._counter(
+            "lease_lost", "How often this replica lost the lease while it led."
+        )
+        self._lease_failures = self._counter(
+            "lease_failures",
+            "Looks at the lease, and renewals, that failed.",
+            "reason",
         )
         Info("vaultferry_build", "The version.", registry=self.registry).info(
             {"version": __version__}
         )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"vaultferry_{name}", text, labels, registry=self.registry)
 
     def reconciled(self, result: str, seconds: float) -> None:
         """Count a reconciliation."""
@@ -59,6 +95,34 @@ class Metrics:
     def event_lost(self) -> None:
         """Count an event that could not be posted."""
         self._lost_events.inc()
+
+    def served(self, lane: Lane, seconds: float) -> None:
+        """Take in how long a key took, from when it came."""
+        self._served.labels(lane.name.lower()).observe(seconds)
+
+    def repaired(self) -> None:
+        """Count a repair of a Secret."""
+        self._repairs.inc()
+
+    def missed(self) -> None:
+        """Count a change that no watch told of."""
+        self._missed.inc()
+
+    def restarted(self, watch: str, reason: str) -> None:
+        """Count the end of a watch; its kind and the reason are of a small set."""
+        self._restarts.labels(watch, reason).inc()
+
+    def lease_acquired(self) -> None:
+        """Count the begin of a leadership."""
+        self._terms.inc()
+
+    def lease_lost(self) -> None:
+        """Count a lost lease."""
+        self._lease_lost.inc()
+
+    def lease_failed(self, reason: str) -> None:
+        """Count a call for the lease that failed; reasons are names of errors."""
+        self._lease_failures.labels(reason).inc()
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Register a gauge that is read when the metrics are."""

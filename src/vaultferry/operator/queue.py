@@ -39,13 +39,14 @@ class _Line(Generic[K]):
         self._groups.setdefault(self._group(key), OrderedDict())[key] = now
         self._size += 1
 
-    def take(self) -> K:
+    def take(self) -> tuple[K, float]:
+        """Take a key; return it with when it came."""
         group, keys = self._groups.popitem(last=False)
-        key, _ = keys.popitem(last=False)
+        key, since = keys.popitem(last=False)
         if keys:
             self._groups[group] = keys
         self._size -= 1
-        return key
+        return key, since
 
     def remove(self, key: K) -> None:
         group = self._group(key)
@@ -72,12 +73,25 @@ class WorkQueue(Generic[K]):
     seconds of the clock that is passed in.
     """
 
-    def __init__(self, clock: Clock, group: Callable[[K], Hashable]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        group: Callable[[K], Hashable],
+        served: Callable[[Lane, float], None],
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            clock: seconds.
+            group: of a key; groups take turns.
+            served: is told how long a key took from when it came until it was done.
+        """
         self._clock = clock
+        self._tell_served = served
         self._lines: dict[Lane, _Line[K]] = {lane: _Line(group) for lane in Lane}
         self._served = dict.fromkeys(Lane, 0)
         self._waiting: dict[K, Lane] = {}
-        self._running: set[K] = set()
+        self._running: dict[K, tuple[Lane, float]] = {}
         self._dirty: dict[K, Lane] = {}
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
@@ -85,9 +99,15 @@ class WorkQueue(Generic[K]):
         self._changed = asyncio.Event()
         self._closed = False
 
-    def __len__(self) -> int:
-        """Return how many keys wait to be worked on now."""
-        return len(self._waiting)
+    @property
+    def busy(self) -> int:
+        """How many keys are worked on."""
+        return len(self._running)
+
+    @property
+    def delayed(self) -> int:
+        """How many keys are due later."""
+        return len(self._due)
 
     def depth(self, lane: Lane) -> int:
         """Return how many keys wait in a lane."""
@@ -139,7 +159,8 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K, again: float = inf) -> None:
         """Say that the work on a key ended, and when it is due again by itself."""
-        self._running.discard(key)
+        lane, since = self._running.pop(key)
+        self._tell_served(lane, self._clock() - since)
         self._due.pop(key, None)
         dirty = self._dirty.pop(key, None)
         if dirty is not None:
@@ -153,9 +174,10 @@ class WorkQueue(Generic[K]):
         self._changed.set()
 
     def _take(self) -> K:
-        key = self._lines[self._turn()].take()
+        lane = self._turn()
+        key, since = self._lines[lane].take()
         del self._waiting[key]
-        self._running.add(key)
+        self._running[key] = lane, since
         return key
 
     def _turn(self) -> Lane:

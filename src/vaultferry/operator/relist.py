@@ -34,11 +34,13 @@ class Relist:
         scopes: Scopes,
         vaultsecrets: VaultSecrets,
         wake: Callable[[Key, Lane], None],
+        missed: Callable[[], None],
     ) -> None:
         self._cluster = cluster
         self._scopes = scopes
         self._vaultsecrets = vaultsecrets
         self._wake = wake
+        self._missed = missed
 
     async def run(self) -> None:
         """Compare every 10 to 30 minutes, for ever."""
@@ -92,6 +94,7 @@ class Relist:
 
     async def _look(self, key: Key) -> None:
         log.warning("watch missed a change", namespace=key.namespace, name=key.name)
+        self._missed()
         try:
             self._vaultsecrets.put(await self._cluster.get_vaultsecret(*key))
         except Absent:

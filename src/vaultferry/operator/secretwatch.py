@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -21,41 +22,51 @@ _PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 30.0
 
 
+@dataclass
 class SecretWatch:
     """Keeps the view of the Secrets of a scope current, and tells which moved."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        scope: str | None,
-        secrets: Secrets,
-        moved: Callable[[Key, Lane], None],
-        clock: Callable[[], float],
-    ) -> None:
-        self._cluster = cluster
-        self._scope = scope
-        self._secrets = secrets
-        self._moved = moved
-        self._clock = clock
-        self._failures = 0
-        self._version: str | None = None
-        self.complete = asyncio.Event()
-        """Set once the list of Secrets is complete: no decision before that."""
-        self.is_refused = False
-        """Whether the server last said that we lack a right."""
-        self.heard = clock()
-        """When the server last said something."""
+    cluster: Cluster
+    scope: str | None
+    """The namespace; None: all of the cluster."""
+
+    secrets: Secrets
+    moved: Callable[[Key, Lane], None]
+    """Is told the key of a Secret that moved."""
+
+    restarted: Callable[[str], None]
+    """Is told why a watch ended."""
+
+    clock: Callable[[], float]
+
+    complete: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the list of Secrets is complete: no decision before that."""
+
+    is_refused: bool = False
+    """Whether the server last said that we lack a right."""
+
+    heard: float = field(init=False)
+    """When the server last said something."""
+
+    _failures: int = 0
+    _version: str | None = None
+
+    def __post_init__(self) -> None:
+        """Begin to count the silence."""
+        self.heard = self.clock()
 
     async def run(self) -> None:
         """List and watch for ever; back off while the API server fails."""
-        self.heard = self._clock()
+        self.heard = self.clock()
         while True:
             try:
                 await self._follow(self._version or await self._list())
+                self.restarted("ended")
                 # A server, or a proxy, that ends watches at once must not spin us.
                 await asyncio.sleep(_PAUSE_SECONDS)
             except Expired:
                 self._version = None
+                self.restarted("Expired")
                 await asyncio.sleep(_PAUSE_SECONDS)
             except Failure as failure:
                 self._failed(failure)
@@ -64,11 +75,11 @@ class SecretWatch:
     async def _list(self) -> str:
         listed: set[Key] = set()
         version = ""
-        async for page, version in self._cluster.list_secrets(self._scope):  # noqa: B007
+        async for page, version in self.cluster.list_secrets(self.scope):  # noqa: B007
             for body in page:
                 listed.add(Key.of(body))
                 self._changed(body)
-        for key in keys_within(self._scope, self._secrets.keys()) - listed:
+        for key in keys_within(self.scope, self.secrets.keys()) - listed:
             self._missed(key, int(version))
         self._heard()
         self.complete.set()
@@ -77,7 +88,7 @@ class SecretWatch:
 
     async def _follow(self, version: str) -> None:
         """Watch from a version, and keep the one that was reached."""
-        watch = self._cluster.watch_secrets(self._scope, version, _WATCH_SECONDS)
+        watch = self.cluster.watch_secrets(self.scope, version, _WATCH_SECONDS)
         async for kind, body in watch:
             self._heard()
             self._version = body["metadata"]["resourceVersion"]
@@ -87,32 +98,33 @@ class SecretWatch:
                 self._changed(body)
 
     def _changed(self, body: Mapping[str, Any]) -> None:
-        if self._secrets.put(body):
+        if self.secrets.put(body):
             self._tell(Key.of(body))
 
     def _missed(self, key: Key, version: int) -> None:
         """Forget a Secret that the list no longer has, unless we made it since."""
-        seen = self._secrets.get(key)
+        seen = self.secrets.get(key)
         if seen and int(seen.resource_version) <= version:
             self._gone(key, seen.uid)
 
     def _gone(self, key: Key, uid: str) -> None:
-        self._secrets.drop(key, uid)
+        self.secrets.drop(key, uid)
         self._tell(key)
 
     def _tell(self, key: Key) -> None:
         # What the first list finds is most likely as it was left.
-        self._moved(key, Lane.URGENT if self.complete.is_set() else Lane.LAST)
+        self.moved(key, Lane.URGENT if self.complete.is_set() else Lane.LAST)
 
     def _failed(self, failure: Failure) -> None:
         log.warning(
-            "secret watch interrupted", within=self._scope, reason=failure.reason
+            "secret watch interrupted", within=self.scope, reason=failure.reason
         )
+        self.restarted(failure.reason)
         self._failures += 1
         self.is_refused = isinstance(failure, ApiForbidden)
         if self.is_refused:
             # The watch is not broken, and a new process would be refused as well.
-            self.heard = self._clock()
+            self.heard = self.clock()
 
     def _pause(self) -> float:
         pause = delay(self._failures, random.random(), first=0.5)
@@ -121,4 +133,4 @@ class SecretWatch:
     def _heard(self) -> None:
         self._failures = 0
         self.is_refused = False
-        self.heard = self._clock()
+        self.heard = self.clock()

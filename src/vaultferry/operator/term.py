@@ -51,29 +51,45 @@ class Term:
         clock = time.monotonic
         self._settings = settings
         self._metrics = metrics
-        self.queue: WorkQueue[Key] = WorkQueue(clock, attrgetter("namespace"))
+        self.queue: WorkQueue[Key] = WorkQueue(
+            clock, attrgetter("namespace"), metrics.served
+        )
         self._gate = Gate(settings.scopes, self.queue.add)
         wake = self._gate.add
         self.vaultsecrets = VaultSecrets()
         self.secrets = Secrets(self.vaultsecrets)
         handlers = partial(watching.registry, configuration, self.vaultsecrets, wake)
         self.vaultsecret_watch = VaultSecretWatch(
-            cluster, handlers, settings.scopes, stop
+            cluster,
+            handlers,
+            settings.scopes,
+            partial(metrics.restarted, "vaultsecrets"),
+            stop,
         )
         self.secret_watches = {
-            scope: SecretWatch(cluster, scope, self.secrets, self._moved, clock)
+            scope: SecretWatch(
+                cluster,
+                scope,
+                self.secrets,
+                self._moved,
+                partial(metrics.restarted, "secrets"),
+                clock,
+            )
             for scope in settings.scopes
         }
         self._recorder = Recorder(cluster, clock, metrics.event_lost)
-        self._relist = Relist(cluster, settings.scopes, self.vaultsecrets, wake)
+        self._relist = Relist(
+            cluster, settings.scopes, self.vaultsecrets, wake, metrics.missed
+        )
         around = Surroundings(
             now=_now,
             clock=clock,
             chance=random.random,
             post=self._recorder.post,
+            repaired=metrics.repaired,
             prefixes=settings.prefixes,
         )
-        self._reconcile = Reconciler(
+        self.reconcile = Reconciler(
             cluster, self.vaultsecrets, self.secrets, settings.keyring, around
         )
 
@@ -131,7 +147,7 @@ class Term:
         """Reconcile a key; return when it is due again. One bad object stops none."""
         began = time.monotonic()
         try:
-            result = await self._reconcile(key)
+            result = await self.reconcile(key)
         except Exception:
             log.exception("reconcile broke", namespace=key.namespace, name=key.name)
             self._metrics.reconciled("Unexpected", time.monotonic() - began)

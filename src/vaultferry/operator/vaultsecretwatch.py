@@ -35,11 +35,13 @@ class VaultSecretWatch:
         cluster: Cluster,
         handlers: Callable[[Answered], kopf.OperatorRegistry],
         scopes: Scopes,
+        restarted: Callable[[str], None],
         stop: asyncio.Event,
     ) -> None:
         self._cluster = cluster
         self._handlers = handlers
         self._namespaces = [scope for scope in scopes if scope is not None]
+        self._restarted = restarted
         self._stop = stop
         self.open: set[str | None] = set()
         """The scopes whose VaultSecrets the API server last agreed to tell of."""
@@ -82,8 +84,9 @@ class VaultSecretWatch:
             # kopf took the signals, and would leave them to nobody when it ends.
             handle_signals(self._stop)
             await kopf.run_tasks(tasks, ignored=others)
-        except Exception:
+        except Exception as error:
             log.exception("watch of VaultSecrets ended")
+            self._restarted(type(error).__name__)
         finally:
             self.open.clear()
 

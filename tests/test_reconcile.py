@@ -8,7 +8,7 @@ import pytest
 from tests.builders import CANARY, NOW, OWNER, Body, edited, sealed
 from tests.keyrings import keyring
 from tests.world import KEY, World
-from vaultferry.cluster import Stale
+from vaultferry.cluster import Absent, Stale
 from vaultferry.core.errors import (
     ApiForbidden,
     ApiRejected,
@@ -23,6 +23,8 @@ from vaultferry.core.metadata import record
 from vaultferry.core.sealing import Place, Scope
 from vaultferry.core.secret import FINGERPRINT, METADATA, VERSION
 from vaultferry.core.secret import OWNER as OWNER_KEY
+from vaultferry.core.trickle import SETTLE_SECONDS
+from vaultferry.core.urgency import Lane
 from vaultferry.core.vaultsecret import FORCE_SYNC
 
 READY = {"Ready": "Synced"}
@@ -215,6 +217,85 @@ def test_foreign_metadata_is_read_once_and_let_be() -> None:
     assert world.calls == ["get secret"]
     assert world.step().name == "nothing"
     assert world.calls == []
+
+
+def let_be() -> World:
+    """Return a world where only metadata of somebody else moved."""
+    world = synced()
+    world.edit_secret(labels={"vaultferry.dev/managed": "true", "theirs": "1"})
+    world.step()
+    return world
+
+
+def test_what_was_let_be_is_told_once_a_little_later_and_in_the_last_lane() -> None:
+    world = let_be()
+    before = world.status
+
+    result = world.step()
+    assert (result.again, result.lane) == (SETTLE_SECONDS, Lane.LAST)
+    world.now += SETTLE_SECONDS
+    assert world.step().name == "reported"
+
+    assert world.calls == ["patch status"]
+    assert before.synced_secret
+    version = world.cluster.secrets[KEY]["metadata"]["resourceVersion"]
+    now_synced = before.synced_secret.model_copy(update={"resource_version": version})
+    assert world.status == before.model_copy(update={"synced_secret": now_synced})
+    world.start()
+    assert (world.step().name, world.calls) == ("nothing", [])
+
+
+def test_what_was_told_once_is_let_be_from_then_on() -> None:
+    world = let_be()
+    world.now += SETTLE_SECONDS
+    world.step()
+
+    world.edit_secret(labels={"vaultferry.dev/managed": "true", "theirs": "2"})
+    assert (world.step().again, world.calls) == (inf, ["get secret"])
+
+
+def test_what_moves_again_before_its_turn_is_looked_at_first() -> None:
+    world = let_be()
+    world.now += SETTLE_SECONDS
+    world.edit_secret({"token": "b3RoZXI="})
+
+    world.step()
+
+    assert world.calls == REPAIR
+    assert (world.step().name, world.calls) == ("nothing", [])
+
+
+def test_what_is_being_deleted_is_told_nothing() -> None:
+    world = let_be()
+    world.now += SETTLE_SECONDS
+    world.edit(deletionTimestamp=NOW)
+
+    assert (world.step().name, world.calls) == ("nothing", [])
+
+
+def test_of_a_secret_that_went_while_suspended_nothing_is_told() -> None:
+    world = let_be()
+    world.edit({"suspend": True})
+    world.step()
+    world.delete_secret()
+    world.now += SETTLE_SECONDS
+
+    assert (world.step().name, world.calls) == ("nothing", [])
+
+
+@pytest.mark.parametrize("fault", [Stale(), ApiUnavailable("down"), Absent()], ids=repr)
+def test_what_could_not_be_told_in_its_turn_is_no_failure(fault: Exception) -> None:
+    world = let_be()
+    world.now += SETTLE_SECONDS
+    world.cluster.faults = {"patch status": [fault]}
+
+    result = world.step()
+
+    assert (result.name, result.again, world.calls) == (
+        "nothing",
+        inf,
+        ["patch status"],
+    )
 
 
 def test_a_generation_that_moved_with_foreign_metadata_is_still_observed() -> None:

@@ -29,7 +29,9 @@ from vaultferry.core.outcome import (
     of_failure,
 )
 from vaultferry.core.report import Realisation
-from vaultferry.core.vaultsecret import FORCE_SYNC, VaultSecret
+from vaultferry.core.trickle import Trickle
+from vaultferry.core.urgency import Lane
+from vaultferry.core.vaultsecret import FORCE_SYNC, Status, VaultSecret
 from vaultferry.views import Key, Secrets, VaultSecrets
 
 _UNKNOWN_LAYOUT = -1
@@ -68,6 +70,9 @@ class Result:
     again: float = inf
     """Seconds until the next one, where nothing wakes it before."""
 
+    lane: Lane = Lane.ROUTINE
+    """The lane of that next one."""
+
     request_id: str | None = None
     """The id of the client request that this attempt handled."""
 
@@ -91,6 +96,7 @@ class Reconciler:
     around: Surroundings
     _attempts: Attempts = field(default_factory=Attempts)
     _contention: Contention = field(default_factory=Contention)
+    _trickle: Trickle = field(default_factory=Trickle)
     _right: dict[Key, Hashable] = field(default_factory=dict)
     """Secrets that moved since the status was written, and were found right."""
 
@@ -112,7 +118,7 @@ class Reconciler:
         need = self._need(key, resource)
         if need is Need.NOTHING:
             self._attempts.clear(key)
-            return _NOTHING
+            return await self._trickled(key, resource)
         if wait := self._wait(key, resource):
             return Result("waiting", wait)
         result = await self._guarded(key, resource, need)
@@ -159,7 +165,8 @@ class Reconciler:
             return await self._report_failure(key, resource, failure)
         if need is Need.COMPARE and self._is_let_be(key, resource, done):
             self._attempts.clear(key)
-            return _NOTHING
+            self._trickle.put_off(key, self.around.clock())
+            return await self._trickled(key, resource)
         result = await self._report_done(key, resource, done)
         self._attempts.clear(key)
         return result
@@ -167,12 +174,36 @@ class Reconciler:
     def _is_let_be(self, key: Key, resource: VaultSecret, done: Done) -> bool:
         """Tell whether only foreign metadata moved, and nothing else is to be said.
 
-        Writing that to the status would follow every such change.
+        Writing that to the status would follow every such change: it is done once.
         """
         if done.wrote:
             return False
         self._right[key] = done.seen.identity
         return self._need(key, resource) is Need.NOTHING
+
+    async def _trickled(self, key: Key, resource: VaultSecret) -> Result:
+        """Say in the status, in its turn, which version of the Secret was found right.
+
+        Only the next process gains by that: it need not read the Secret to know.
+        """
+        wait = self._trickle.wait(key, self.around.clock())
+        if wait > 0:
+            return replace(_NOTHING, again=wait, lane=Lane.LAST)
+        self._trickle.done(key)
+        seen = self.secrets.get(gather.target(resource))
+        before = resource.status.synced_secret
+        is_right = seen is not None and seen.identity == self._right.get(key)
+        if seen is None or before is None or resource.deleting or not is_right:
+            return _NOTHING
+        moved = {"uid": seen.uid, "resource_version": seen.resource_version}
+        after = resource.status.model_copy(
+            update={"synced_secret": before.model_copy(update=moved)}
+        )
+        try:
+            return await self._write(key, resource, after)
+        except (Absent, Stale, Failure):
+            # It is no loss: the next process looks for itself.
+            return _NOTHING
 
     async def _report_done(self, key: Key, resource: VaultSecret, done: Done) -> Result:
         now, about = self.around.clock(), _about(resource)
@@ -192,8 +223,11 @@ class Reconciler:
         realisation: Realisation | None = None,
     ) -> Result:
         """Write the status where it differs."""
-        before = resource.status
         after = report.status(resource, how, realisation, self.around.now())
+        return await self._write(key, resource, after)
+
+    async def _write(self, key: Key, resource: VaultSecret, after: Status) -> Result:
+        before = resource.status
         changes = report.patch(before, after)
         if not changes:
             return _NOTHING
@@ -250,6 +284,7 @@ class Reconciler:
         self._attempts.clear(key)
         self._contention.forget(key)
         self._right.pop(key, None)
+        self._trickle.forget(key)
         self._ignored.pop(key, None)
 
 

@@ -233,6 +233,17 @@ def test_work_asked_for_while_it_ran_waits_in_the_most_urgent_lane(
     assert bench.queue.depth(URGENT) == 1
 
 
+def test_a_key_is_due_again_in_the_lane_that_was_said(bench: Bench) -> None:
+    bench.add("a", lane=URGENT)
+    bench.take()
+    bench.queue.done("a", again=1.0, lane=LAST)
+
+    bench.now += 1.0
+    bench.add("b", lane=ROUTINE)
+
+    assert bench.take_all() == ["b", "a"]
+
+
 def test_how_long_a_key_took_is_told_from_when_it_came_and_by_its_lane(
     bench: Bench,
 ) -> None:

@@ -93,7 +93,7 @@ class WorkQueue(Generic[K]):
         self._waiting: dict[K, Lane] = {}
         self._running: dict[K, tuple[Lane, float]] = {}
         self._dirty: dict[K, Lane] = {}
-        self._due: dict[K, float] = {}
+        self._due: dict[K, tuple[float, Lane]] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._entries = 0
         self._changed = asyncio.Event()
@@ -132,14 +132,15 @@ class WorkQueue(Generic[K]):
         self._lines[lane].put(key, self._clock())
         self._changed.set()
 
-    def add_after(self, key: K, seconds: float) -> None:
+    def add_after(self, key: K, seconds: float, lane: Lane = Lane.ROUTINE) -> None:
         """Make a key due later, in place of a later time that was set before."""
         if seconds <= 0:
-            self.add(key, Lane.ROUTINE)
+            self.add(key, lane)
             return
-        self._due[key] = self._clock() + seconds
+        when = self._clock() + seconds
+        self._due[key] = when, lane
         self._entries += 1
-        heapq.heappush(self._heap, (self._due[key], self._entries, key))
+        heapq.heappush(self._heap, (when, self._entries, key))
         self._changed.set()
 
     async def get(self) -> K:
@@ -157,16 +158,22 @@ class WorkQueue(Generic[K]):
             self._changed.clear()
             await self._wait(wait)
 
-    def done(self, key: K, again: float = inf) -> None:
-        """Say that the work on a key ended, and when it is due again by itself."""
-        lane, since = self._running.pop(key)
-        self._tell_served(lane, self._clock() - since)
+    def done(self, key: K, again: float = inf, lane: Lane = Lane.ROUTINE) -> None:
+        """Say that the work on a key ended, and when it is due again by itself.
+
+        Args:
+            key: the key.
+            again: seconds until it is due; inf: not by itself.
+            lane: the lane in which it is due then.
+        """
+        came_in, since = self._running.pop(key)
+        self._tell_served(came_in, self._clock() - since)
         self._due.pop(key, None)
         dirty = self._dirty.pop(key, None)
         if dirty is not None:
             self.add(key, dirty)
         elif again < inf:
-            self.add_after(key, again)
+            self.add_after(key, again, lane)
 
     def close(self) -> None:
         """End every `get`, now and later."""
@@ -198,9 +205,10 @@ class WorkQueue(Generic[K]):
         now = self._clock()
         while self._heap and self._heap[0][0] <= now:
             when, _, key = heapq.heappop(self._heap)
-            if self._due.get(key) == when:
+            due, lane = self._due.get(key, (inf, Lane.LAST))
+            if due == when:
                 del self._due[key]
-                self.add(key, Lane.ROUTINE)
+                self.add(key, lane)
         return self._heap[0][0] - now if self._heap else inf
 
     async def _wait(self, seconds: float) -> None:

@@ -28,7 +28,7 @@ from vaultferry.operator.relist import Relist
 from vaultferry.operator.secretwatch import SecretWatch
 from vaultferry.operator.settings import Settings
 from vaultferry.operator.vaultsecretwatch import VaultSecretWatch
-from vaultferry.reconcile import Reconciler, Surroundings
+from vaultferry.reconcile import Reconciler, Result, Surroundings
 from vaultferry.views import Key, Secrets, VaultSecrets
 
 log = structlog.get_logger()
@@ -141,17 +141,18 @@ class Term:
                 key = await self.queue.get()
             except Closed:
                 return
-            self.queue.done(key, await self._once(key))
+            result = await self._once(key)
+            self.queue.done(key, result.again, result.lane)
 
-    async def _once(self, key: Key) -> float:
-        """Reconcile a key; return when it is due again. One bad object stops none."""
+    async def _once(self, key: Key) -> Result:
+        """Reconcile a key. One bad object stops none."""
         began = time.monotonic()
         try:
             result = await self.reconcile(key)
         except Exception:
             log.exception("reconcile broke", namespace=key.namespace, name=key.name)
             self._metrics.reconciled("Unexpected", time.monotonic() - began)
-            return _POISON_SECONDS
+            return Result("Unexpected", _POISON_SECONDS)
         self._metrics.reconciled(result.name, time.monotonic() - began)
         level = logging.WARNING if result.is_failure else logging.DEBUG
         log.log(
@@ -162,7 +163,7 @@ class Term:
             result=result.name,
             request_id=result.request_id,
         )
-        return result.again
+        return result
 
 
 def _now() -> str:

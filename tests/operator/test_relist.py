@@ -10,6 +10,7 @@ from tests.builders import Body, edited, vault_secret_body
 from tests.running import run
 from tests.world import KEY
 from vaultferry.cluster import Absent, Cluster, Expired
+from vaultferry.core.errors import ApiUnavailable
 from vaultferry.core.urgency import Lane
 from vaultferry.operator.relist import Relist
 from vaultferry.views import Key, VaultSecrets
@@ -117,8 +118,11 @@ def test_what_the_watch_tells_meanwhile_was_not_missed() -> None:
     assert cluster.read == []
 
 
+@pytest.mark.parametrize(
+    "fault", [Expired(), Absent(), ApiUnavailable("down")], ids=repr
+)
 def test_a_list_that_fails_is_tried_another_time(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     class Failing(Listing):
         def __init__(self) -> None:
@@ -132,7 +136,7 @@ def test_a_list_that_fails_is_tried_another_time(
             self.lists += 1
             if self.lists > 1:
                 self.twice.set()
-            raise Expired
+            raise fault
             yield
 
     cluster = Failing()

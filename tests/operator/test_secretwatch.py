@@ -10,7 +10,7 @@ import pytest
 from tests.builders import Body, edited, secret_body, vault_secret_body
 from tests.running import run
 from tests.world import KEY
-from vaultferry.cluster import Cluster, Expired
+from vaultferry.cluster import Absent, Cluster, Expired, Stale
 from vaultferry.core.errors import ApiForbidden, ApiUnavailable
 from vaultferry.core.secret import LABEL
 from vaultferry.core.urgency import Lane
@@ -239,8 +239,9 @@ def test_it_is_told_why_a_watch_ended() -> None:
     assert scene.restarts == ["ended", "Expired", "ApiUnavailable", "ApiForbidden"]
 
 
-def test_a_failure_is_waited_out_and_the_watch_goes_on() -> None:
-    scene = Scene().play([], DOWN, [("ADDED", secret(60))])
+@pytest.mark.parametrize("fault", [DOWN, REFUSED, Absent(), Stale()], ids=repr)
+def test_a_failure_is_waited_out_and_the_watch_goes_on(fault: Exception) -> None:
+    scene = Scene().play([], fault, [("ADDED", secret(60))])
 
     assert scene.asked == ["list", "watch 50", "watch 50", "watch 60"]
     assert scene.pauses[1] >= 0.25

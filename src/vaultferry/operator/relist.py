@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
-from vaultferry.cluster import Absent, Cluster, Expired
+from vaultferry.cluster import Absent, Cluster, Expired, Stale
 from vaultferry.core.errors import Failure
 from vaultferry.core.urgency import Lane
 from vaultferry.operator.scopes import Scopes, keys_within
@@ -52,7 +52,7 @@ class Relist:
     async def _tried(self, scope: str | None) -> None:
         try:
             await self.compare(scope, GRACE_SECONDS)
-        except (Failure, Expired) as error:
+        except (Absent, Expired, Failure, Stale) as error:
             reason = type(error).__name__
             log.warning(
                 "list of VaultSecrets not compared", within=scope, reason=reason

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from vaultferry.cluster import Cluster, Expired
+from vaultferry.cluster import Absent, Cluster, Expired, Stale
 from vaultferry.core.backoff import delay
 from vaultferry.core.errors import ApiForbidden, Failure
 from vaultferry.core.urgency import Lane
@@ -68,8 +68,8 @@ class SecretWatch:
                 self._version = None
                 self.restarted("Expired")
                 await asyncio.sleep(_PAUSE_SECONDS)
-            except Failure as failure:
-                self._failed(failure)
+            except (Absent, Failure, Stale) as error:
+                self._failed(error)
                 await asyncio.sleep(self._pause())
 
     async def _list(self) -> str:
@@ -115,13 +115,12 @@ class SecretWatch:
         # What the first list finds is most likely as it was left.
         self.moved(key, Lane.URGENT if self.complete.is_set() else Lane.LAST)
 
-    def _failed(self, failure: Failure) -> None:
-        log.warning(
-            "secret watch interrupted", within=self.scope, reason=failure.reason
-        )
-        self.restarted(failure.reason)
+    def _failed(self, error: Exception) -> None:
+        reason = type(error).__name__
+        log.warning("secret watch interrupted", within=self.scope, reason=reason)
+        self.restarted(reason)
         self._failures += 1
-        self.is_refused = isinstance(failure, ApiForbidden)
+        self.is_refused = isinstance(error, ApiForbidden)
         if self.is_refused:
             # The watch is not broken, and a new process would be refused as well.
             self.heard = self.clock()

@@ -239,6 +239,8 @@ def test_a_key_is_due_again_in_the_lane_that_was_said(bench: Bench) -> None:
     bench.queue.done("a", again=1.0, lane=LAST)
 
     bench.now += 1.0
+    bench.add("first", lane=URGENT)
+    bench.take()
     bench.add("b", lane=ROUTINE)
 
     assert bench.take_all() == ["b", "a"]

@@ -112,7 +112,7 @@ class Operator:
 
     def _if_leading(self, check: Callable[[Term], bool]) -> Callable[[], bool]:
         """Ask a replica that waits for no more: a rollout waits until it is ready."""
-        return lambda: self._term is None or check(self._term)
+        return lambda: not self.is_leading or not self._term or check(self._term)
 
     def _silence(self) -> float:
         return self._of_term(Term.silence)

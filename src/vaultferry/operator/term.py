@@ -106,7 +106,7 @@ class Term:
         nothing is finished.
         """
         async with asyncio.TaskGroup() as group:
-            watching = group.create_task(self.vaultsecret_watch.run())
+            kopf = group.create_task(self.vaultsecret_watch.run())
             tasks = [
                 *(
                     group.create_task(each.run())
@@ -120,8 +120,8 @@ class Term:
                 group.create_task(self._work()) for _ in range(self._settings.workers)
             ]
             yield
-            # Once only: kopf cleans up after the first, and would leave it by a second.
-            watching.cancel()
+            # Once only: it cleans up after the first, and would leave that by a second.
+            kopf.cancel()
             self.queue.close()
             _, late = await asyncio.wait(workers, timeout=_DRAIN_SECONDS)
             for task in [*tasks, *late]:

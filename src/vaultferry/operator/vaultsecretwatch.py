@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Any
 
 import kopf
 import structlog
@@ -74,13 +75,7 @@ class VaultSecretWatch:
         streaming = await self._can_stream()
         others = asyncio.all_tasks()
         try:
-            tasks = await kopf.spawn_tasks(
-                registry=self._handlers(self._answered),
-                settings=watching.settings(streaming=streaming),
-                clusterwide=not self._namespaces,
-                namespaces=self._namespaces,
-                standalone=True,
-            )
+            tasks = await self._spawned(streaming=streaming)
             # kopf took the signals, and would leave them to nobody when it ends.
             handle_signals(self._stop)
             await kopf.run_tasks(tasks, ignored=others)
@@ -89,6 +84,29 @@ class VaultSecretWatch:
             self._restarted(type(error).__name__)
         finally:
             self.open.clear()
+
+    async def _spawned(self, *, streaming: bool) -> Collection[asyncio.Task[Any]]:
+        """Start kopf's tasks.
+
+        Cancelled meanwhile, we are again right after: only where its tasks run does
+        kopf clean up after them.
+        """
+        spawning = asyncio.ensure_future(
+            kopf.spawn_tasks(
+                registry=self._handlers(self._answered),
+                settings=watching.settings(streaming=streaming),
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                standalone=True,
+            )
+        )
+        try:
+            return await asyncio.shield(spawning)
+        except asyncio.CancelledError:
+            tasks = await spawning
+            if us := asyncio.current_task():
+                us.cancel()
+            return tasks
 
     def _answered(self, scope: str | None, *, well: bool) -> None:
         if well:

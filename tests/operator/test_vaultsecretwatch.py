@@ -1,0 +1,67 @@
+"""kopf in our hands: whenever it is cancelled, nothing of it stays."""
+
+import asyncio
+from functools import partial
+
+import pytest
+from kubernetes.aio.client import Configuration
+
+from tests.running import run
+from vaultferry.cluster import Absent, Cluster
+from vaultferry.operator import vaultsecretwatch, watching
+from vaultferry.operator.vaultsecretwatch import VaultSecretWatch
+from vaultferry.views import VaultSecrets
+
+NOWHERE = Configuration(host="http://127.0.0.1:9")
+
+
+class Serving(Cluster):
+    """Serves our kind, after it was asked a few times."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        self.refusals = refusals
+
+    async def check_served(self) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise Absent
+
+    async def minor_version(self) -> int:
+        return 34
+
+
+def watch(cluster: Cluster) -> VaultSecretWatch:
+    handlers = partial(watching.registry, NOWHERE, VaultSecrets(), lambda *_: None)
+    return VaultSecretWatch(cluster, handlers, [None], print, asyncio.Event())
+
+
+@pytest.mark.parametrize("turns", [*range(1, 16), 100])
+def test_of_a_watch_that_is_cancelled_at_any_moment_nothing_stays(turns: int) -> None:
+    async def story() -> set[str]:
+        running = asyncio.create_task(watch(Serving()).run())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+        await asyncio.sleep(0.05)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        return {str(task.get_coro()) for task in left}
+
+    assert run(story()) == set()
+
+
+def test_a_kind_that_is_not_served_yet_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(vaultsecretwatch, "_CRD_RETRY_SECONDS", 0.01)
+    cluster = Serving(refusals=2)
+
+    async def story() -> None:
+        running = asyncio.create_task(watch(cluster).run())
+        await asyncio.sleep(0.2)
+        running.cancel()
+        await asyncio.wait([running])
+
+    run(story())
+
+    assert cluster.refusals == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.controlplane import ControlPlane
+from tests.controlplane import ControlPlane, start
 from tests.e2e.audit import AuditLog
 from tests.e2e.operator import Operator, install, running
 from tests.e2e.tenant import Tenant
@@ -34,6 +34,19 @@ def cluster(control_plane: ControlPlane) -> ControlPlane:
     """The control plane with our CRD and rights installed."""
     install(control_plane)
     return control_plane
+
+
+@pytest.fixture(scope="module")
+def plane(control_plane: ControlPlane) -> Iterator[ControlPlane]:
+    """One more control plane, without an operator, to stop and to change.
+
+    Skips where the tests run in a cluster of somebody else's.
+    """
+    if control_plane.faults is None:
+        pytest.skip("needs a control plane of its own")
+    with start() as own:
+        install(own)
+        yield own
 
 
 @pytest.fixture(scope="package")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane import ControlPlane, start
+from tests.controlplane import ControlPlane
 from tests.e2e.acts import fresh, wait_for_no_leftovers
 from tests.e2e.audit import AuditLog
-from tests.e2e.operator import NAMESPACE, Operator, install
+from tests.e2e.operator import NAMESPACE, Operator
 from tests.e2e.pair import Pair, paired
 from tests.e2e.tenant import Tenant, eventually
 from tests.e2e.wire import wired
@@ -24,15 +24,6 @@ STOP_SECONDS = 3
 REST_SECONDS = 12
 OUTAGE_SECONDS = 60
 LEASE_SECONDS = 15
-
-
-@pytest.fixture(scope="module")
-def plane(control_plane: ControlPlane) -> Iterator[ControlPlane]:
-    if control_plane.faults is None:
-        pytest.skip("needs a control plane of its own")
-    with start() as own:
-        install(own)
-        yield own
 
 
 @pytest.fixture

@@ -4,30 +4,19 @@ import json
 import secrets
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-from tests.controlplane import ControlPlane, start
+from tests.controlplane import ControlPlane
 from tests.e2e.acts import create_many, fresh, patch
 from tests.e2e.audit import AuditLog
-from tests.e2e.operator import install, running
+from tests.e2e.operator import running
 from tests.e2e.tenant import Body, Tenant, eventually
 from vaultferry.core.keyring import Keyring
 
 COUNT = 30
-
-
-@pytest.fixture
-def plane(control_plane: ControlPlane) -> Iterator[ControlPlane]:
-    if control_plane.faults is None:
-        pytest.skip("needs a control plane of its own")
-    with start() as own:
-        install(own)
-        yield own
 
 
 def manifest(tenant: Tenant, number: int) -> Body:

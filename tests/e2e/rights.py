@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from tests.controlplane import ControlPlane
 from tests.e2e.operator import NAMESPACE
+from vaultferry.core.model import GROUP
 
 _ROLE = "clusterrole/vaultferry"
 _ACCOUNT = f"system:serviceaccount:{NAMESPACE}:vaultferry"
@@ -47,6 +48,7 @@ def _wait(plane: ControlPlane, resource: str, verb: str, wanted: str) -> None:
             "user": _ACCOUNT,
             "resourceAttributes": {
                 "namespace": "default",
+                "group": GROUP if resource.startswith("vaultsecrets") else "",
                 "resource": resource,
                 "verb": verb,
             },

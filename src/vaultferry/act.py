@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from vaultferry import gather
 from vaultferry.cluster import Absent, Cluster, Stale
 from vaultferry.core import desired, plan, versions
+from vaultferry.core.desired import Credential
 from vaultferry.core.errors import ApiRejected, ApiUnavailable
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.report import Realisation
@@ -13,7 +14,9 @@ from vaultferry.core.vaultsecret import SyncedSecret, VaultSecret
 from vaultferry.gather import Material
 from vaultferry.views import Secrets
 
-_ROUNDS = 3
+ROUNDS = 3
+"""How often a Secret is looked at again that changes while it is being written."""
+
 _PROVIDER = "sealed"
 
 
@@ -46,7 +49,8 @@ class Actor:
         current = await gather.current(
             self.cluster, self.secrets, resource, comparable=comparable
         )
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
+            await gather.check_rival(self.cluster, resource, current)
             wanted = self._wanted(resource, material, current)
             write = plan.write(wanted, current)
             try:
@@ -60,7 +64,7 @@ class Actor:
                 current = await self._read(resource)
             else:
                 wrote = not isinstance(write, plan.Keep)
-                return Done(_realisation(material, wanted, seen), seen, wrote)
+                return Done(realisation(material, wanted, seen, wanted.type), seen, wrote)
         raise ApiUnavailable("the Secret changed while it was being written")
 
     async def _read(self, resource: VaultSecret) -> Current | None:
@@ -94,18 +98,24 @@ class Actor:
         )
 
 
-def _realisation(material: Material, wanted: Desired, seen: Seen) -> Realisation:
+def realisation(
+    material: Material,
+    counted: Desired | Credential,
+    seen: Seen,
+    kubernetes_type: str,
+) -> Realisation:
+    """Return what is true now that a Secret is right."""
     synced = SyncedSecret(
         name=seen.name,
         uid=seen.uid,
         resource_version=seen.resource_version,
-        type=wanted.type,
+        type=kubernetes_type,
         layout=material.rendering.layout,
     )
     return Realisation(
         secret=synced,
-        version=wanted.version,
-        fingerprint=wanted.fingerprint,
+        version=counted.version,
+        fingerprint=counted.fingerprint,
         fields=tuple(sorted(material.values)),
         provider=_PROVIDER,
         key_id=material.key_id,

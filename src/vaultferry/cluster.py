@@ -19,6 +19,7 @@ from vaultferry.core.errors import (
     ApiForbidden,
     ApiRejected,
     ApiUnavailable,
+    Conflict,
     Failure,
     NamespaceTerminating,
     NotLeading,
@@ -32,6 +33,7 @@ Observer = Callable[[str, str], None]
 
 _JSON = "application/json"
 _META = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_APPLY = "application/apply-patch+yaml"
 _META_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _NOT_HELM = "type!=helm.sh/release.v1"
 _LEASE = "vaultferry"
@@ -122,6 +124,18 @@ class Cluster:
         """JSON-patch a Secret; return its metadata."""
         path = _secret(namespace, name)
         return await self._call("PATCH", path, operations, accept=_META)
+
+    async def apply_secret(
+        self, namespace: str, name: str, manager: str, manifest: Body
+    ) -> Body:
+        """Apply a Secret by server, without force; return its metadata.
+
+        Raises:
+            Conflict: somebody else has set one of the fields to another value.
+        """
+        query = urlencode({"fieldManager": manager, "force": "false"})
+        path = f"{_secret(namespace, name)}?{query}"
+        return await self._call("PATCH", path, manifest, accept=_META, kind=_APPLY)
 
     async def get_lease(self, namespace: str) -> Body:
         """Return our Lease."""
@@ -215,9 +229,15 @@ class Cluster:
             query["continue"] = metadata["continue"]
 
     async def _call(
-        self, verb: str, path: str, body: object = None, accept: str = _JSON
+        self,
+        verb: str,
+        path: str,
+        body: object = None,
+        accept: str = _JSON,
+        kind: str | None = None,
     ) -> Body:
-        response = await self._send(verb, path, body, accept, _CALL_TIMEOUT)
+        sent = {"Accept": accept, "Content-Type": kind or _content_type(verb, body)}
+        response = await self._send(verb, path, body, sent, _CALL_TIMEOUT)
         try:
             answer = json.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError, ValueError):

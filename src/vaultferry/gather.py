@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from vaultferry import formats, secrettypes
 from vaultferry.cluster import Absent, Cluster
-from vaultferry.core import desired, due, plan
-from vaultferry.core.errors import InvalidSpec
+from vaultferry.core import desired, due, merge, plan
+from vaultferry.core.errors import Conflict, InvalidSpec
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.sealing import Place, Token
 from vaultferry.core.secret import Content, Current, Seen
@@ -69,7 +69,7 @@ async def current(
     seen = secrets.get(key)
     if seen is None:
         return None
-    _check_stays(seen)
+    check_stays(seen)
     plan.check_owner(seen, resource.owner)
     spec_changed = resource.status.realised_spec != resource.spec_digest
     if spec_changed and comparable and due.is_synced(resource, seen):
@@ -90,7 +90,7 @@ async def read(cluster: Cluster, secrets: Secrets, key: Key) -> Current | None:
         return None
     secrets.put(body)
     seen = Seen.parse(body)
-    _check_stays(seen)
+    check_stays(seen)
     return Current(seen, Content.parse(body))
 
 
@@ -113,8 +113,44 @@ async def check_wanted(cluster: Cluster, resource: VaultSecret) -> None:
         raise Superseded
 
 
-def _check_stays(seen: Seen) -> None:
-    """Never repair a Secret that is being deleted: its end will wake us."""
+async def check_rival(
+    cluster: Cluster, resource: VaultSecret, current: Current | None
+) -> None:
+    """Check that the Secret, where it is to be adopted, is not another VaultSecret's.
+
+    Raises:
+        Conflict: it is.
+    """
+    rival = plan.rival(current.seen, resource.owner) if current else None
+    if current is None or rival is None:
+        return
+    other = await live(cluster, Key(resource.namespace, rival))
+    if other and target(other) == target(resource) and not merge.is_merging(other):
+        raise Conflict(
+            f"Secret {current.seen.name} is made by VaultSecret {rival}: delete that, "
+            "or give spec.target another name in a new VaultSecret"
+        )
+
+
+async def live(cluster: Cluster, key: Key) -> VaultSecret | None:
+    """Return a VaultSecret as the API server has it now; None if there is none.
+
+    Raises:
+        Absent: the API server does not serve VaultSecrets, so nobody knows.
+    """
+    try:
+        return VaultSecret.parse(await cluster.get_vaultsecret(*key))
+    except Absent:
+        await cluster.check_served()
+        return None
+
+
+def check_stays(seen: Seen) -> None:
+    """Check that a Secret is not being deleted: it is left, and its end will wake us.
+
+    Raises:
+        Superseded: it is.
+    """
     if seen.deleting:
         raise Superseded
 

@@ -18,6 +18,8 @@ Failure                     the class name is the reason in conditions and event
     ├── KeyInvalid
     ├── TooLarge
     ├── MetadataNotAllowed
+    ├── NotAllowed
+    ├── TargetMissing
     ├── Conflict
     ├── TypeDiffers
     ├── SecretImmutable
@@ -132,8 +134,16 @@ class MetadataNotAllowed(NeedsPerson):
     """A label or annotation of spec.target is not on the operator's allow-list."""
 
 
+class NotAllowed(NeedsPerson):
+    """The Secret to merge into does not consent, or is of a type that is refused."""
+
+
+class TargetMissing(NeedsPerson):
+    """The Secret to merge into does not exist."""
+
+
 class Conflict(NeedsPerson):
-    """The target Secret exists and belongs to somebody else."""
+    """The target Secret, or a key in it, belongs to somebody else."""
 
 
 class TypeDiffers(NeedsPerson):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vaultferry.core import consent
 from vaultferry.core.errors import Conflict, SecretImmutable, TypeDiffers
 from vaultferry.core.metadata import record, recorded
 from vaultferry.core.model import GROUP
@@ -62,7 +63,7 @@ def write(desired: Desired, current: Current | None) -> Write:
     Without `current.content` the data is taken to differ.
 
     Raises:
-        Conflict: the Secret belongs to somebody else.
+        Conflict: the Secret belongs to somebody else, and does not consent.
         TypeDiffers: it is ours, but of another type.
         SecretImmutable: it is ours, but its data cannot change.
     """
@@ -86,16 +87,26 @@ def write(desired: Desired, current: Current | None) -> Write:
 
 
 def check_owner(seen: Seen, owner: str) -> None:
-    """Check that a Secret is ours.
+    """Check that a Secret is ours, or consents to become ours.
 
     Raises:
-        Conflict: it is not.
+        Conflict: it is not, and does not.
     """
-    if not is_ours(seen, owner):
-        raise Conflict(
-            f"Secret {seen.name} exists and is not ours: delete it, or give "
-            "spec.target another name in a new VaultSecret"
-        )
+    name = owner.rpartition("/")[2]
+    if is_ours(seen, owner) or consent.allows(seen.annotations, "adopt", name):
+        return
+    raise Conflict(
+        f"Secret {seen.name} exists and is not ours: delete it, annotate it with "
+        f"{consent.ALLOW}: adopt={name}, or give spec.target another name in a new "
+        "VaultSecret"
+    )
+
+
+def rival(seen: Seen, owner: str) -> str | None:
+    """Return the name of another VaultSecret that a Secret of its namespace names."""
+    namespace, _, name = seen.annotations.get(OWNER, "").partition("/")
+    is_other = namespace == seen.namespace and not is_ours(seen, owner)
+    return name if is_other else None
 
 
 def _data(desired: Desired, seen: Seen, content: Content | None) -> list[Operation]:

@@ -91,8 +91,9 @@ class Target(Model):
     annotations: Annotations = {}
     """Annotations for the Secret, as far as the operator allows their keys."""
 
-    creation_policy: Literal["Owner", "Orphan"] = "Owner"
-    """`Owner` (default): the Secret goes with the resource. `Orphan`: it stays."""
+    creation_policy: Literal["Owner", "Orphan", "Merge"] = "Owner"
+    """`Owner` (default): the Secret goes with the resource. `Orphan`: it stays.
+    `Merge`: the keys go into a Secret that exists, by its consent."""
 
 
 class Spec(Model):

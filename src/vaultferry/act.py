@@ -64,7 +64,9 @@ class Actor:
                 current = await self._read(resource)
             else:
                 wrote = not isinstance(write, plan.Keep)
-                return Done(realisation(material, wanted, seen, wanted.type), seen, wrote)
+                return Done(
+                    realisation(material, wanted, seen, wanted.type), seen, wrote
+                )
         raise ApiUnavailable("the Secret changed while it was being written")
 
     async def _read(self, resource: VaultSecret) -> Current | None:

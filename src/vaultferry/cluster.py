@@ -33,7 +33,6 @@ Observer = Callable[[str, str], None]
 
 _JSON = "application/json"
 _META = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-_APPLY = "application/apply-patch+yaml"
 _META_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _NOT_HELM = "type!=helm.sh/release.v1"
 _LEASE = "vaultferry"
@@ -135,7 +134,7 @@ class Cluster:
         """
         query = urlencode({"fieldManager": manager, "force": "false"})
         path = f"{_secret(namespace, name)}?{query}"
-        return await self._call("PATCH", path, manifest, accept=_META, kind=_APPLY)
+        return await self._call("PATCH", path, manifest, accept=_META)
 
     async def get_lease(self, namespace: str) -> Body:
         """Return our Lease."""
@@ -229,15 +228,9 @@ class Cluster:
             query["continue"] = metadata["continue"]
 
     async def _call(
-        self,
-        verb: str,
-        path: str,
-        body: object = None,
-        accept: str = _JSON,
-        kind: str | None = None,
+        self, verb: str, path: str, body: object = None, accept: str = _JSON
     ) -> Body:
-        sent = {"Accept": accept, "Content-Type": kind or _content_type(verb, body)}
-        response = await self._send(verb, path, body, sent, _CALL_TIMEOUT)
+        response = await self._send(verb, path, body, accept, _CALL_TIMEOUT)
         try:
             answer = json.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError, ValueError):
@@ -310,8 +303,11 @@ def _is_cancelled() -> bool:
 def _content_type(verb: str, body: object) -> str:
     if verb != "PATCH":
         return _JSON
-    kind = "json-patch" if isinstance(body, list) else "merge-patch"
-    return f"application/{kind}+json"
+    if isinstance(body, list):
+        return "application/json-patch+json"
+    # A manifest says what it is, a merge patch does not.
+    is_manifest = isinstance(body, Mapping) and "apiVersion" in body
+    return f"application/{'apply-patch+yaml' if is_manifest else 'merge-patch+json'}"
 
 
 def _event(line: bytes) -> tuple[str, Body]:
@@ -329,8 +325,8 @@ def _refused(status: int, text: bytes) -> Exception:
     """Return what an error answer means; its words are looked at, never repeated."""
     if plain := _PLAIN.get(status):
         return plain()
-    if status == HTTPStatus.FORBIDDEN:
-        return _forbidden(_json(text))
+    if special := _SPECIAL.get(status):
+        return special(_json(text))
     if status in _INVALID:
         return ApiRejected(
             f"the API server refused the Secret (HTTP {status}): check the type, "
@@ -343,7 +339,6 @@ def _refused(status: int, text: bytes) -> Exception:
 
 _PLAIN: Mapping[int, type[Exception]] = {
     HTTPStatus.NOT_FOUND: Absent,
-    HTTPStatus.CONFLICT: Stale,
     HTTPStatus.GONE: Expired,
 }
 _INVALID = frozenset(
@@ -356,13 +351,32 @@ _INVALID = frozenset(
 _BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
 
+def _conflict(answer: Body) -> Exception:
+    if "FieldManagerConflict" in _causes(answer):
+        return Conflict(
+            "somebody else has set one of our keys in the Secret, or our record there: "
+            "take it out of the Secret"
+        )
+    return Stale()
+
+
 def _forbidden(answer: Body) -> Failure:
-    causes = (answer.get("details") or {}).get("causes") or []
-    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+    if "NamespaceTerminating" in _causes(answer):
         return NamespaceTerminating("the namespace is being deleted")
     if "exceeded quota" in str(answer.get("message", "")):
         return QuotaExceeded("a ResourceQuota leaves no room for the Secret")
     return ApiForbidden("the operator lacks a right at the API server (HTTP 403)")
+
+
+_SPECIAL: Mapping[int, Callable[[Body], Exception]] = {
+    HTTPStatus.CONFLICT: _conflict,
+    HTTPStatus.FORBIDDEN: _forbidden,
+}
+
+
+def _causes(answer: Body) -> list[object]:
+    causes = (answer.get("details") or {}).get("causes") or []
+    return [cause.get("reason") for cause in causes]
 
 
 def _unavailable() -> ApiUnavailable:

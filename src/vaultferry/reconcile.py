@@ -4,8 +4,9 @@ Level-triggered: it starts from the present state, whatever woke it, and may run
 any time and any number of times. Where nothing differs, nothing is written.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 
 from vaultferry import formats, gather
@@ -19,6 +20,7 @@ from vaultferry.core.due import Need
 from vaultferry.core.errors import Failure, InvalidSpec, NamespaceTerminating
 from vaultferry.core.events import Event
 from vaultferry.core.keyring import Keyring
+from vaultferry.core.merge import is_merging
 from vaultferry.core.outcome import (
     Contended,
     Outcome,
@@ -29,9 +31,11 @@ from vaultferry.core.outcome import (
     of_failure,
 )
 from vaultferry.core.report import Realisation
+from vaultferry.core.secret import Seen
 from vaultferry.core.trickle import Trickle
 from vaultferry.core.urgency import Lane
 from vaultferry.core.vaultsecret import FORCE_SYNC, Status, VaultSecret
+from vaultferry.merge import Merger, left_behind
 from vaultferry.views import Key, Secrets, VaultSecrets
 
 _UNKNOWN_LAYOUT = -1
@@ -94,6 +98,7 @@ class Reconciler:
     secrets: Secrets
     keyring: Keyring
     around: Surroundings
+    _merger: Merger = field(init=False)
     _attempts: Attempts = field(default_factory=Attempts)
     _contention: Contention = field(default_factory=Contention)
     _trickle: Trickle = field(default_factory=Trickle)
@@ -103,6 +108,10 @@ class Reconciler:
     _ignored: dict[Key, int] = field(default_factory=dict)
     """The hash of the last forced sync that was ignored, and an event said so."""
 
+    def __post_init__(self) -> None:
+        """Have those who merge into one Secret take turns."""
+        self._merger = Merger(self.cluster, self.secrets, self.keyring)
+
     @property
     def failing(self) -> int:
         """How many VaultSecrets failed when they were last attempted."""
@@ -111,9 +120,15 @@ class Reconciler:
     async def __call__(self, key: Key) -> Result:
         """Reconcile a VaultSecret from the present state."""
         resource = self.vaultsecrets.get(key)
+        left = left_behind(self.secrets, key, resource)
+        cleaned = await self._clean(key, left) if left else _NOTHING
         if resource is None:
             self._forget(key)
-            return _NOTHING
+            return cleaned
+        result = await self._reconciled(key, resource)
+        return replace(result, again=min(result.again, cleaned.again))
+
+    async def _reconciled(self, key: Key, resource: VaultSecret) -> Result:
         self._tell_ignored(key, resource)
         need = self._need(key, resource)
         if need is Need.NOTHING:
@@ -121,7 +136,8 @@ class Reconciler:
             return await self._trickled(key, resource)
         if wait := self._wait(key, resource):
             return Result("waiting", wait)
-        result = await self._guarded(key, resource, need)
+        attempt = self._attempt(key, resource, need)
+        result = await self._guarded(key, attempt, partial(self._basis, resource))
         return replace(result, request_id=requests.pending(resource).request_id)
 
     def _wait(self, key: Key, resource: VaultSecret) -> float:
@@ -131,16 +147,38 @@ class Reconciler:
             self._contention.wait(key, _about(resource), now),
         )
 
-    async def _guarded(self, key: Key, resource: VaultSecret, need: Need) -> Result:
+    async def _clean(self, key: Key, left: Sequence[Seen]) -> Result:
+        """Take out of Secrets what a VaultSecret has left there.
+
+        Whether it is gone is asked of the API server: the view may lag behind.
+        """
+        cleaning, basis = ("clean", key), tuple(seen.identity for seen in left)
+        if wait := self._attempts.wait(cleaning, basis, self.around.clock()):
+            return Result("waiting", wait)
+
+        async def attempt() -> Result:
+            for seen in left:
+                await self._merger.clean(key, seen)
+            self._attempts.clear(cleaning)
+            return Result("cleaned")
+
+        return await self._guarded(cleaning, attempt(), lambda: basis)
+
+    async def _guarded(
+        self,
+        key: Hashable,
+        attempt: Awaitable[Result],
+        basis: Callable[[], Hashable],
+    ) -> Result:
         try:
-            return await self._attempt(key, resource, need)
+            return await attempt
         except (Absent, NamespaceTerminating, gather.Superseded):
             return Result("superseded")
         except Stale:
             # The watch is about to tell what changed, or is behind for a while.
-            return self._failed(key, resource, "superseded", retry=True)
+            return self._failed(key, basis(), "superseded", retry=True)
         except Failure as failure:
-            return self._failed(key, resource, failure.reason, retry=failure.retry)
+            return self._failed(key, basis(), failure.reason, retry=failure.retry)
 
     def _need(self, key: Key, resource: VaultSecret) -> Need:
         seen = self.secrets.get(gather.target(resource))
@@ -155,10 +193,9 @@ class Reconciler:
             return await self._report(key, resource, Unchanged())
         if need is Need.SUSPEND:
             return await self._report(key, resource, Suspended())
-        actor = Actor(self.cluster, self.secrets, self.keyring)
         try:
             material = gather.material(self.keyring, resource, self.around.prefixes)
-            done = await actor.realise(resource, material)
+            done = await self._actor(resource).realise(resource, material)
         except NamespaceTerminating:
             raise
         except Failure as failure:
@@ -170,6 +207,11 @@ class Reconciler:
         result = await self._report_done(key, resource, done)
         self._attempts.clear(key)
         return result
+
+    def _actor(self, resource: VaultSecret) -> Actor | Merger:
+        if is_merging(resource):
+            return self._merger
+        return Actor(self.cluster, self.secrets, self.keyring)
 
     def _is_let_be(self, key: Key, resource: VaultSecret, done: Done) -> bool:
         """Tell whether only foreign metadata moved, and nothing else is to be said.
@@ -247,7 +289,8 @@ class Reconciler:
         how = of_failure(resource, failure, seen, self._right.get(key))
         if not self._is_blip(key, how):
             await self._report(key, resource, how)
-        return self._failed(key, resource, failure.reason, retry=failure.retry)
+        basis = self._basis(resource)
+        return self._failed(key, basis, failure.reason, retry=failure.retry)
 
     def _is_blip(self, key: Key, how: Outcome) -> bool:
         if not isinstance(how, RefreshFailed) or not how.failure.retry:
@@ -256,11 +299,11 @@ class Reconciler:
         return not is_outage(self._attempts.count(key) + 1, since)
 
     def _failed(
-        self, key: Key, resource: VaultSecret, name: str, *, retry: bool
+        self, key: Hashable, basis: Hashable, name: str, *, retry: bool
     ) -> Result:
         wait = self._attempts.fail(
             key,
-            self._basis(resource),
+            basis,
             self.around.clock(),
             self.around.chance(),
             retry=retry,

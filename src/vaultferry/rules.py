@@ -12,6 +12,8 @@ from vaultferry.core.vaultsecret import MAX_SEALED
 
 Rule = dict[str, str]
 
+_MERGES = "has({0}.creationPolicy) && {0}.creationPolicy == 'Merge'"
+
 SEALED: tuple[Rule, ...] = (
     {
         "rule": "self.all(k, self[k].startsWith('vf1.'))",
@@ -41,6 +43,13 @@ TARGET: tuple[Rule, ...] = (
         "message": "type is refused: use Opaque, kubernetes.io/basic-auth, or a type "
         "of your own such as example.com/credential",
     },
+    {
+        "rule": f"!({_MERGES.format('self')}) || !has(self.type) && "
+        "(!has(self.labels) || size(self.labels) == 0) && "
+        "(!has(self.annotations) || size(self.annotations) == 0)",
+        "message": "has creationPolicy Merge, so type, labels and annotations are "
+        "those of the Secret that is there: leave them out",
+    },
 )
 
 
@@ -64,6 +73,11 @@ def resource(types: tuple[SecretType, ...]) -> tuple[Rule, ...]:
             "rule": f"{_target_type('self', types)} == "
             f"{_target_type('oldSelf', types)}",
             "message": "spec.target.type cannot change: make a new VaultSecret",
+        },
+        {
+            "rule": f"({_merges('self')}) == ({_merges('oldSelf')})",
+            "message": "spec.target.creationPolicy cannot change to or from Merge: "
+            "make a new VaultSecret",
         },
     )
 
@@ -135,6 +149,10 @@ def _list(names: tuple[str, ...]) -> str:
 def _target_name(this: str) -> str:
     given = f"{this}.spec.target"
     return f"(has({given}) && has({given}.name) ? {given}.name : {this}.metadata.name)"
+
+
+def _merges(this: str) -> str:
+    return f"has({this}.spec.target) && {_MERGES.format(f'{this}.spec.target')}"
 
 
 def _target_type(this: str, types: tuple[SecretType, ...]) -> str:

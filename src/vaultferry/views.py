@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from vaultferry.core import merge
 from vaultferry.core.secret import LABEL, Seen
 from vaultferry.core.vaultsecret import VaultSecret
 
@@ -121,6 +122,7 @@ class Secrets:
     def __init__(self, vaultsecrets: VaultSecrets) -> None:
         self._vaultsecrets = vaultsecrets
         self._kept: dict[Key, Seen] = {}
+        self._by_mark: dict[str, set[Key]] = defaultdict(set)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -128,6 +130,22 @@ class Secrets:
     def get(self, key: Key) -> Seen | None:
         """Return the metadata of a Secret as last seen."""
         return self._kept.get(key)
+
+    def recorded(self, key: Key) -> list[Seen]:
+        """Return the Secrets that hold a merge record of this VaultSecret."""
+        if not self._by_mark:
+            return []
+        holders = self._by_mark.get(merge.mark(str(key)), ())
+        return [self._kept[h] for h in holders if h.namespace == key.namespace]
+
+    def recorders(self) -> set[Key]:
+        """Return the VaultSecrets, there or not, that Secrets hold merge records of."""
+        holders = {holder for kept in self._by_mark.values() for holder in kept}
+        return {
+            Key(holder.namespace, name)
+            for holder in holders
+            for name in merge.recorded(self._kept[holder])
+        }
 
     def keys(self) -> frozenset[Key]:
         """Return the keys of the Secrets that are kept."""
@@ -140,17 +158,28 @@ class Secrets:
         before = self._kept.get(key)
         if before and int(before.resource_version) >= int(seen.resource_version):
             return False
-        if LABEL not in seen.labels and not self._vaultsecrets.targeting(key):
-            self._kept.pop(key, None)
+        self._forget(key)
+        marks = merge.marks(seen)
+        is_label = LABEL in seen.labels
+        if not (is_label or marks or self._vaultsecrets.targeting(key)):
             return False
         self._kept[key] = seen
+        for mark in marks:
+            self._by_mark[mark].add(key)
         return True
 
     def drop(self, key: Key, uid: str) -> None:
         """Forget a Secret that is gone; another one of its name stays."""
         kept = self._kept.get(key)
         if kept and kept.uid == uid:
-            del self._kept[key]
+            self._forget(key)
+
+    def _forget(self, key: Key) -> None:
+        before = self._kept.pop(key, None)
+        for mark in merge.marks(before) if before else ():
+            self._by_mark[mark].discard(key)
+            if not self._by_mark[mark]:
+                del self._by_mark[mark]
 
 
 def _target_name(body: Body) -> str:

@@ -55,12 +55,17 @@ class Found:
         """Read a Secret as the API gives it, for one field manager."""
         return cls(Seen.parse(body), Content.parse(body), _owned(body, manager))
 
+    @property
+    def own_data(self) -> dict[str, bytes]:
+        """Our keys with their values."""
+        return {k: v for k, v in self.content.data.items() if k in self.own_keys}
+
     def own_part(self, resource: VaultSecret) -> Current:
         """Return what is ours of it, as if it were a Secret of our own."""
-        data = {k: v for k, v in self.content.data.items() if k in self.own_keys}
         noted = _noted(self.seen.annotations.get(mark(resource.owner), ""))
         return Current(
-            replace(self.seen, annotations=noted), replace(self.content, data=data)
+            replace(self.seen, annotations=noted),
+            replace(self.content, data=self.own_data),
         )
 
 
@@ -135,10 +140,8 @@ def write(resource: VaultSecret, credential: Credential, found: Found) -> Apply 
     check_consent(seen, resource)
     _check_type(seen, content)
     _check_keys(credential, found)
-    own = found.own_part(resource)
-    assert own.content is not None
-    same = own.content.data == credential.data
-    if same and own.seen.version == credential.version:
+    version = found.own_part(resource).seen.version
+    if found.own_data == credential.data and version == credential.version:
         return Keep(seen)
     if content.immutable:
         raise SecretImmutable(

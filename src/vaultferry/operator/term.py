@@ -21,6 +21,7 @@ from vaultferry.cluster import Cluster
 from vaultferry.core.urgency import Lane
 from vaultferry.operator import watching
 from vaultferry.operator.gate import Gate
+from vaultferry.operator.leftovers import Leftovers
 from vaultferry.operator.metrics import Metrics
 from vaultferry.operator.queue import Closed, WorkQueue
 from vaultferry.operator.recorder import Recorder
@@ -81,6 +82,7 @@ class Term:
         self._relist = Relist(
             cluster, settings.scopes, self.vaultsecrets, wake, metrics.missed
         )
+        self._leftovers = Leftovers(cluster, self.vaultsecrets, self.secrets, wake)
         around = Surroundings(
             now=_now,
             clock=clock,
@@ -134,6 +136,7 @@ class Term:
     async def _open(self, scope: str | None) -> None:
         await self.secret_watches[scope].complete.wait()
         self._gate.open(scope)
+        await self._leftovers.run(scope)
 
     async def _work(self) -> None:
         while True:

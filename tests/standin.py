@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.patches import json_patched, merge_patched
+from tests.patches import json_patched, merge_patched, server_applied
 from vaultferry.cluster import Absent, Cluster, Stale
 from vaultferry.core.errors import ApiRejected
 from vaultferry.views import Key
@@ -76,6 +76,20 @@ class StandIn(Cluster):
         if before.get("immutable") and after["data"] != before["data"]:
             raise ApiRejected("refused (HTTP 422)")
         return _partial(self.store(self.secrets, after))
+
+    async def apply_secret(
+        self, namespace: str, name: str, manager: str, manifest: Mapping[str, Any]
+    ) -> Body:
+        self._called("apply secret")
+        before = _found(self.secrets, Key(namespace, name))
+        for guard in ("uid", "resourceVersion"):
+            if before["metadata"][guard] != manifest["metadata"][guard]:
+                raise Stale
+        after = server_applied(before, manifest, manager)
+        return _partial(self.store(self.secrets, after))
+
+    async def check_served(self) -> None:
+        self._called("check served")
 
     def _called(self, call: str) -> None:
         self.calls.append(call)

@@ -19,6 +19,7 @@ from vaultferry.core.errors import (
     ApiForbidden,
     ApiRejected,
     ApiUnavailable,
+    Conflict,
     Failure,
     NamespaceTerminating,
     NotLeading,
@@ -145,13 +146,14 @@ def create_secret(cluster: Cluster) -> Awaitable[Any]:
 # What is asked
 
 GUARD = {"metadata": {"uid": "u"}, "status": {"version": 1}}
+MANIFEST = {"apiVersion": "v1", "kind": "Secret", "data": {}}
 OPERATIONS = [{"op": "add", "path": "/data", "value": {}}]
 LEASE = {
     "apiVersion": "coordination.k8s.io/v1",
     "kind": "Lease",
     "metadata": {"name": "vaultferry", "namespace": "team"},
 }
-JSON = "application/json"
+JSON, APPLY = "application/json", "application/apply-patch+yaml"
 MERGE_PATCH, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
 
 CALLS: dict[str, tuple[Call, tuple[str, str, str, str, Any]]] = {
@@ -168,6 +170,16 @@ CALLS: dict[str, tuple[Call, tuple[str, str, str, str, Any]]] = {
     "patch a Secret": (
         lambda c: c.patch_secret("team", "app", OPERATIONS),
         ("PATCH", f"{SECRETS}/app", META, JSON_PATCH, OPERATIONS),
+    ),
+    "apply a Secret": (
+        lambda c: c.apply_secret("team", "app", "vaultferry-1", MANIFEST),
+        (
+            "PATCH",
+            f"{SECRETS}/app?fieldManager=vaultferry-1&force=false",
+            META,
+            APPLY,
+            MANIFEST,
+        ),
     ),
     "post an event": (
         lambda c: c.create_event("team", {"reason": "Conflict"}),
@@ -247,6 +259,7 @@ def test_the_minor_version_is_a_number(minor: str | None, number: int) -> None:
 # What the answers mean
 
 CAUSES = {"causes": [{"reason": "NamespaceTerminating", "message": CANARY}]}
+THEIRS = {"causes": [{"reason": "FieldManagerConflict", "message": CANARY}]}
 QUOTA = {"message": f"secrets is forbidden: exceeded quota: {CANARY}"}
 FORBIDDEN = {"reason": "Forbidden", "details": None}
 
@@ -263,6 +276,8 @@ ANSWERS: dict[str, tuple[Handler, type[Exception]]] = {
     "404": (refusing(404), Absent),
     "408": (refusing(408), ApiUnavailable),
     "409": (refusing(409), Stale),
+    "409 for fields of others": (refusing(409, details=THEIRS), Conflict),
+    "409 without details": (refusing(409, details=None), Stale),
     "410": (refusing(410), Expired),
     "413": (refusing(413), ApiRejected),
     "415": (refusing(415), ApiForbidden),

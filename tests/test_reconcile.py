@@ -9,6 +9,7 @@ from tests.builders import CANARY, NOW, OWNER, Body, edited, sealed
 from tests.keyrings import keyring
 from tests.world import KEY, World
 from vaultferry.cluster import Absent, Stale
+from vaultferry.core.consent import ALLOW
 from vaultferry.core.errors import (
     ApiForbidden,
     ApiRejected,
@@ -441,6 +442,89 @@ def test_a_secret_that_was_taken_over_is_left_to_its_owner() -> None:
     assert world.calls == STATUS_ONLY
     assert world.says == {"Ready": "!Conflict", "Stalled": "Conflict"}
     assert world.data == {}
+
+
+def adoptable(**annotations: str) -> World:
+    """Return a world with a Secret of somebody else that consents to be ours."""
+    world = World()
+    notes = {ALLOW: "adopt=app"} | annotations
+    world.cluster.store(world.cluster.secrets, foreign_secret(annotations=notes))
+    world.watch()
+    return world
+
+
+def rivalled(world: World, **target: str) -> None:
+    """Have another VaultSecret, by default one of the same target."""
+    other = edited(world.body, name="other", uid="uid-of-other")
+    other["spec"]["target"] = {"name": KEY.name} | target
+    world.apply(other)
+
+
+def test_a_secret_that_consents_is_adopted() -> None:
+    world = adoptable()
+
+    world.step()
+
+    assert world.calls == [
+        "get secret",
+        "get vaultsecret",
+        "patch secret",
+        *STATUS_ONLY,
+    ]
+    assert world.says == READY
+    assert world.data == {"token": CANARY.encode()}
+    assert (world.step().name, world.calls) == ("nothing", [])
+
+
+def test_a_secret_of_another_living_resource_is_not_adopted() -> None:
+    world = adoptable(**{OWNER_KEY: "team/other"})
+    rivalled(world)
+
+    world.step()
+
+    assert world.calls == ["get secret", "get vaultsecret", "patch status"]
+    assert world.says == {"Ready": "!Conflict", "Stalled": "Conflict"}
+    assert world.data == {"theirs": b""}
+
+
+@pytest.mark.parametrize(
+    "target", [None, {"name": "elsewhere"}, {"creationPolicy": "Merge"}], ids=str
+)
+def test_a_secret_whose_resource_is_gone_or_is_elsewhere_is_adopted(
+    target: dict[str, str] | None,
+) -> None:
+    world = adoptable(**{OWNER_KEY: "team/other"})
+    if target is not None:
+        rivalled(world, **target)
+
+    world.step()
+
+    assert world.says == READY
+    assert world.data == {"token": CANARY.encode()}
+
+
+def test_where_the_kind_is_not_served_nothing_is_adopted() -> None:
+    world = adoptable(**{OWNER_KEY: "team/other"})
+    world.cluster.faults["check served"] = [Absent()]
+
+    assert world.step().name == "superseded"
+    assert world.data == {"theirs": b""}
+
+
+def test_of_two_who_adopt_the_first_wins() -> None:
+    world = adoptable()
+    rivalled(world)
+
+    def adopted() -> None:
+        body = world.cluster.secrets[KEY]
+        notes = body["metadata"]["annotations"] | {OWNER_KEY: "team/other"}
+        world.cluster.store(world.cluster.secrets, edited(body, annotations=notes))
+
+    world.cluster.meanwhile["patch secret"] = adopted
+    world.step()
+
+    assert world.says == {"Ready": "!Conflict", "Stalled": "Conflict"}
+    assert world.data == {"theirs": b""}
 
 
 def test_a_create_that_loses_a_race_looks_before_it_writes() -> None:

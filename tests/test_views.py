@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.builders import (
     secret_body,
     vault_secret_body,
 )
+from vaultferry.core.merge import mark
 from vaultferry.core.secret import LABEL
 from vaultferry.views import Key, Secrets, VaultSecrets
 
@@ -186,3 +188,47 @@ def test_only_the_secret_that_is_gone_is_forgotten(uid: str, left: int) -> None:
     secrets.drop(OTHER, uid)
 
     assert len(secrets) == left
+
+
+def recorded(number: int, *owners: str, **metadata: Any) -> Body:
+    notes = {mark(owner): json.dumps({"name": owner[5:]}) for owner in owners}
+    return secret(number, annotations=notes, **metadata)
+
+
+def test_a_secret_with_a_record_is_kept_whoever_wants_it() -> None:
+    secrets = Secrets(view())
+
+    assert secrets.put(recorded(7, "team/app", "team/other"))
+
+    assert [seen.name for seen in secrets.recorded(KEY)] == [NAME]
+    assert secrets.recorders() == {KEY, OTHER}
+
+
+def test_a_record_that_is_gone_is_no_longer_found() -> None:
+    secrets = Secrets(view())
+    secrets.put(recorded(7, "team/app", "team/other"))
+
+    secrets.put(recorded(8, "team/other"))
+    assert (secrets.recorded(KEY), secrets.recorders()) == ([], {OTHER})
+    secrets.drop(KEY, "uid-of-secret")
+    assert (secrets.recorded(OTHER), secrets.recorders()) == ([], set())
+
+
+def test_a_record_that_was_copied_to_another_namespace_is_not_ours() -> None:
+    secrets = Secrets(view())
+    secrets.put(recorded(7, "team/app", namespace="elsewhere"))
+
+    assert (secrets.recorded(KEY), secrets.recorders()) == ([], set())
+
+
+@pytest.mark.parametrize(("users", "news"), [(1, False), (2, True)])
+def test_what_one_of_several_wrote_is_news_to_the_others(
+    users: int, *, news: bool
+) -> None:
+    named = vault_secret_body(target={"name": NAME})
+    bodies = [version(1), edited(named, name="other")]
+    secrets = Secrets(view(*bodies[:users]))
+    secrets.put(secret(7))
+
+    assert secrets.put(secret(7)) is news
+    assert not secrets.put(secret(6))

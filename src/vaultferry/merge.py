@@ -75,8 +75,8 @@ class Merger:
             if merge.mark(owner) in rest.annotations:
                 # Somebody else has set the very same, so it stays for them.
                 operations = merge.unrecorded(rest, owner)
-                body = await self.cluster.patch_secret(*where, operations)
-            self.secrets.put(body)
+                await self.cluster.patch_secret(*where, operations)
+            # The view learns of it by the watch, which tells the others as well.
 
     async def _once(self, resource: VaultSecret, material: Material) -> Done:
         found = await self._read(resource)

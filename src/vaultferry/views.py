@@ -6,7 +6,7 @@ the one with the higher resourceVersion is kept. Those are numbers that only gro
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -55,7 +55,7 @@ class VaultSecrets:
         kept = self._kept.get(key)
         return VaultSecret.parse(json.loads(kept.text)) if kept else None
 
-    def targeting(self, secret: Key) -> Iterable[Key]:
+    def targeting(self, secret: Key) -> tuple[Key, ...]:
         """Return the VaultSecrets whose target is this Secret."""
         return tuple(self._by_target.get(secret, ()))
 
@@ -156,12 +156,13 @@ class Secrets:
         seen = Seen.parse(body)
         key = Key(seen.namespace, seen.name)
         before = self._kept.get(key)
+        users = self._vaultsecrets.targeting(key)
         if before and int(before.resource_version) >= int(seen.resource_version):
-            return False
+            # What one of them wrote is still news to the others.
+            return len(users) > 1 and before.identity == seen.identity
         self._forget(key)
         marks = merge.marks(seen)
-        is_label = LABEL in seen.labels
-        if not (is_label or marks or self._vaultsecrets.targeting(key)):
+        if not (users or marks or LABEL in seen.labels):
             return False
         self._kept[key] = seen
         for mark in marks:

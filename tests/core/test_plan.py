@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from tests.builders import NAME, OWNER, UID, Body, current, desired, secret_body, seen
 from tests.patches import json_patched
+from vaultferry.core.consent import ALLOW
 from vaultferry.core.errors import Conflict, SecretImmutable, TypeDiffers
 from vaultferry.core.metadata import record
-from vaultferry.core.plan import Create, Keep, Patch, Write, is_ours, write
+from vaultferry.core.plan import Create, Keep, Patch, Write, is_ours, rival, write
 from vaultferry.core.secret import (
     FINGERPRINT,
     LABEL,
@@ -263,6 +264,52 @@ def test_a_secret_that_is_not_ours_is_never_touched(annotations: Body) -> None:
     assert not is_ours(there.seen, OWNER)
     with pytest.raises(Conflict, match="Secret app exists and is not ours"):
         write(desired(), there)
+
+
+@pytest.mark.parametrize("allow", ["adopt", "adopt=app", "merge, adopt=a*"])
+def test_a_secret_that_consents_becomes_ours_and_keeps_foreign_metadata(
+    allow: str,
+) -> None:
+    there = stored(
+        {"token": b"0", "foreign": b"2"},
+        annotations={ALLOW: allow, OWNER_KEY: "team/other"},
+        labels={"team": "a"},
+        ownerReferences=[THEIRS],
+    )
+
+    body = made(desired(), there)
+
+    assert body["data"] == encoded({"token": b"1"})
+    metadata = body["metadata"]
+    assert metadata["annotations"] == OWN | {ALLOW: allow}
+    assert metadata["labels"] == {"team": "a", LABEL: "true"}
+    assert metadata["ownerReferences"] == [THEIRS, OURS]
+
+
+@pytest.mark.parametrize("allow", ["merge", "adopt=other", "adopt!"])
+def test_other_consent_does_not_make_it_ours(allow: str) -> None:
+    with pytest.raises(Conflict, match=r"annotate it with .*/allow: adopt=app"):
+        write(desired(), current(annotations={ALLOW: allow}))
+
+
+@pytest.mark.parametrize(
+    ("annotations", "name"),
+    [
+        ({}, None),
+        ({OWNER_KEY: OWNER}, None),
+        ({OWNER_KEY: "elsewhere/other"}, None),
+        ({OWNER_KEY: "team"}, None),
+        ({OWNER_KEY: "team/../../other"}, None),
+        ({OWNER_KEY: "team/.."}, None),
+        ({OWNER_KEY: "team/" + "a" * 254}, None),
+        ({OWNER_KEY: "team/a.b"}, "a.b"),
+        ({OWNER_KEY: "team/other"}, "other"),
+    ],
+)
+def test_a_rival_is_another_owner_in_the_namespace(
+    annotations: Body, name: str | None
+) -> None:
+    assert rival(seen(annotations=annotations), OWNER) == name
 
 
 def test_a_secret_of_another_type_is_never_touched() -> None:

@@ -40,9 +40,26 @@ class Crowd:
     session: aiohttp.ClientSession
 
     async def create(self, manifest: Mapping[str, Any]) -> None:
-        """Create a VaultSecret."""
-        path = vaultsecrets(manifest["metadata"]["namespace"])
+        """Create a VaultSecret or a Secret."""
+        paths = {"VaultSecret": vaultsecrets, "Secret": secrets}
+        path = paths[manifest["kind"]](manifest["metadata"]["namespace"])
         await self._ask("POST", path, manifest, "application/json")
+
+    async def apply(self, path: str, manifest: Mapping[str, Any], manager: str) -> None:
+        """Apply an object by server, as a field manager."""
+        path = f"{path}?fieldManager={manager}"
+        await self._ask("PATCH", path, manifest, "application/apply-patch+yaml")
+
+    async def delete(self, path: str) -> None:
+        """Delete an object."""
+        await self._ask("DELETE", path, {}, "application/json")
+
+    async def listed(self, path: str) -> dict[str, Body]:
+        """Return all objects of a kind in a namespace by name."""
+        async with self.session.get(path) as answer:
+            assert answer.ok
+            items = (await answer.json())["items"]
+        return {body["metadata"]["name"]: body for body in items}
 
     async def patch(self, path: str, change: Mapping[str, Any]) -> None:
         """Merge-patch an object."""

@@ -150,8 +150,19 @@ REFUSED: dict[str, tuple[Body, str]] = {
     "no format": (target(formats=[]), "at least 1 items"),
     "an unknown policy": (
         target(creationPolicy="Keep"),
-        'supported values: "Owner", "Orphan"',
+        'supported values: "Owner", "Orphan", "Merge"',
     ),
+    **{
+        f"to merge with {field}": (
+            target(creationPolicy="Merge", **{field: value}),
+            "has creationPolicy Merge, so type, labels and annotations are those of",
+        )
+        for field, value in (
+            ("type", "Opaque"),
+            ("labels", {"a": "b"}),
+            ("annotations", {"a": "b"}),
+        )
+    },
     "a target name in capitals": (target(name="DB"), "should match"),
     "a target name of 254": (target(name="d" * 254), "may not be more than 253"),
     "an empty target name": (target(name=""), "at least 1 chars long"),
@@ -329,6 +340,21 @@ IMMUTABLE: dict[str, tuple[Body, Body, str]] = {
         {"target": {"type": "Opaque"}},
         "spec.target.type cannot change: make a new VaultSecret",
     ),
+    **{
+        f"a policy from {before} to {after}": (
+            target(creationPolicy=before) if before else opaque(),
+            {"target": {"creationPolicy": after}},
+            "spec.target.creationPolicy cannot change to or from Merge: make a new",
+        )
+        for before, after in (
+            (None, "Merge"),
+            ("Owner", "Merge"),
+            ("Orphan", "Merge"),
+            ("Merge", "Owner"),
+            ("Merge", "Orphan"),
+            ("Merge", None),
+        )
+    },
 }
 
 
@@ -352,8 +378,16 @@ def test_what_is_immutable_cannot_change(case: str, tenant: Tenant) -> None:
         (target(name="db", type="Opaque"), {"target": None}),
         (opaque(), {"target": {"creationPolicy": "Orphan"}}),
         (target(creationPolicy="Orphan"), {"target": {"creationPolicy": "Owner"}}),
+        (target(creationPolicy="Merge"), {"target": {"formats": ["fields"]}}),
     ],
-    ids=["explicit", "explicit for password", "implicit", "to Orphan", "to Owner"],
+    ids=[
+        "explicit",
+        "explicit for password",
+        "implicit",
+        "to Orphan",
+        "to Owner",
+        "still to merge",
+    ],
 )
 def test_what_changes_nothing_immutable_is_accepted(
     before: Body, change: Body, tenant: Tenant
@@ -380,6 +414,7 @@ ACCEPTED: dict[str, Body] = {
         {"type": "opaque", "sealed": {"password": TOKEN}}
         | {"target": {"type": "kubernetes.io/basic-auth"}}
     ),
+    "to merge": target(creationPolicy="Merge", labels={}, annotations={}),
     "a long target name": target(name="d" * 253),
     "the longest texts": opaque(
         description="ä" * 2000,

@@ -15,7 +15,7 @@ from typing import Any
 from vaultferry.core import consent
 from vaultferry.core.desired import Credential
 from vaultferry.core.errors import Conflict, NotAllowed, SecretImmutable
-from vaultferry.core.model import GROUP
+from vaultferry.core.model import GROUP, is_name
 from vaultferry.core.plan import Keep
 from vaultferry.core.secret import (
     FINGERPRINT,
@@ -103,9 +103,9 @@ def recorded(seen: Seen) -> Iterator[str]:
     A record that came along with a copy from another namespace is none.
     """
     for key in marks(seen):
-        name = _record(seen.annotations[key]).get("name")
-        if mark(f"{seen.namespace}/{name}") == key:
-            yield str(name)
+        name = str(_record(seen.annotations[key]).get("name"))
+        if is_name(name) and mark(f"{seen.namespace}/{name}") == key:
+            yield name
 
 
 def check_consent(seen: Seen, resource: VaultSecret) -> None:

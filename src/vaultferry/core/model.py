@@ -1,10 +1,24 @@
 """How manifests look from Python: camelCase outside, frozen and silent inside."""
 
+import re
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 GROUP = "vaultferry.dev"
 VERSION = "v1alpha1"
+
+_MAX_NAME = 253
+_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text that anybody may have written can be the name of a resource.
+
+    What cannot must not get into the path of a request.
+    """
+    labels = text[: _MAX_NAME + 1].split(".")
+    return len(text) <= _MAX_NAME and all(map(_LABEL.fullmatch, labels))
 
 
 class Model(BaseModel):

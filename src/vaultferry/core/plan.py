@@ -7,7 +7,7 @@ from typing import Any
 from vaultferry.core import consent
 from vaultferry.core.errors import Conflict, SecretImmutable, TypeDiffers
 from vaultferry.core.metadata import record, recorded
-from vaultferry.core.model import GROUP
+from vaultferry.core.model import GROUP, is_name
 from vaultferry.core.secret import (
     FINGERPRINT,
     LABEL,
@@ -106,7 +106,7 @@ def rival(seen: Seen, owner: str) -> str | None:
     """Return the name of another VaultSecret that a Secret of its namespace names."""
     namespace, _, name = seen.annotations.get(OWNER, "").partition("/")
     is_other = namespace == seen.namespace and not is_ours(seen, owner)
-    return name if is_other else None
+    return name if is_other and is_name(name) else None
 
 
 def _data(desired: Desired, seen: Seen, content: Content | None) -> list[Operation]:

@@ -17,8 +17,10 @@ from tests.e2e import rights
 from tests.e2e.acts import patch, patch_spec, raw_data, token, wait_reason
 from tests.e2e.tenant import Body, Tenant, eventually
 from tests.leaks.canary import ECHOED, SECRET, TAILS, TOLD, Canary, canary
+from vaultferry.core.consent import ALLOW
 from vaultferry.core.encoding import pack
 from vaultferry.core.keyring import Keyring
+from vaultferry.core.merge import mark
 from vaultferry.core.rootkey import RootKey
 from vaultferry.core.sealing import Place
 from vaultferry.core.suites import PRODUCT, Suite, derive
@@ -51,6 +53,8 @@ class Life:
         self._create_and_change()
         self._drift()
         self._conflict()
+        self._merge()
+        self._adopt()
         self._bad_tokens()
         self._refused()
         self._api_refuses_the_secret()
@@ -175,6 +179,44 @@ class Life:
             "typed", sealed, target={"type": "example.com/credential"}
         )
         self.fails(manifest, "TypeDiffers")
+
+    def _merge(self) -> None:
+        """Share a Secret, quarrel about its keys, and leave it."""
+        tenant, target = self.tenant, {"name": "shared", "creationPolicy": "Merge"}
+        sealed = self._sealed("merged", v=self.secret("merged"))
+        manifest = tenant.manifest("merged", sealed, target=target)
+        self.fails(manifest, "TargetMissing")
+        self._foreign("shared", self.secret("beside merged keys"))
+        wait_reason(tenant, "merged", "NotAllowed")
+        self.reasons.add("NotAllowed")
+        self._note("shared", ALLOW, "merge")
+        tenant.wait_ready("merged")
+        with self._quoting_policy("shared"):
+            again = self._sealed("merged", v=self.repeated("quoted when merged"))
+            patch_spec(tenant, "merged", sealed=again)
+            wait_reason(tenant, "merged", "ApiRejected")
+        record = mark(f"{tenant.namespace}/merged")
+        self._note("shared", record, self.repeated("record"))
+        wait_reason(tenant, "merged", "Conflict")
+        value = self.secret("written over a merged key")
+        patch(tenant, "secret", "shared", {"stringData": {"v": value}})
+        wait_reason(tenant, "merged", "Conflict")
+        self._note("shared", ALLOW, self.repeated("consent"))
+        wait_reason(tenant, "merged", "NotAllowed")
+        assert self.say("describe", "vaultsecret", "merged")
+        assert self.say("delete", "vaultsecret", "merged")
+
+    def _adopt(self) -> None:
+        self._foreign("adopted", self.secret("before it was adopted"))
+        sealed = self._sealed("adopted", v=self.secret("adopting"))
+        self.fails(self.tenant.manifest("adopted", sealed), "Conflict")
+        self._note("adopted", ALLOW, "adopt")
+        self.tenant.wait_ready("adopted")
+
+    def _note(self, secret: str, key: str, text: str) -> None:
+        """Write an annotation of a Secret by hand."""
+        note = {"metadata": {"annotations": {key: text}}}
+        patch(self.tenant, "secret", secret, note)
 
     def _foreign(self, name: str, value: str, **metadata: Any) -> None:
         manifest = {

@@ -120,10 +120,13 @@ class Reconciler:
     async def __call__(self, key: Key) -> Result:
         """Reconcile a VaultSecret from the present state."""
         resource = self.vaultsecrets.get(key)
-        left = left_behind(self.secrets, key, resource)
-        cleaned = await self._clean(key, left) if left else _NOTHING
+        cleaned = _NOTHING
+        if left := left_behind(self.secrets, key, resource):
+            cleaned = await self._clean(key, left)
         if resource is None:
             self._forget(key)
+            if not left:
+                self._attempts.clear(_cleaning(key))
             return cleaned
         result = await self._reconciled(key, resource)
         return replace(result, again=min(result.again, cleaned.again))
@@ -152,7 +155,7 @@ class Reconciler:
 
         Whether it is gone is asked of the API server: the view may lag behind.
         """
-        cleaning, basis = ("clean", key), tuple(seen.identity for seen in left)
+        cleaning, basis = _cleaning(key), tuple(seen.identity for seen in left)
         if wait := self._attempts.wait(cleaning, basis, self.around.clock()):
             return Result("waiting", wait)
 
@@ -329,6 +332,11 @@ class Reconciler:
         self._right.pop(key, None)
         self._trickle.forget(key)
         self._ignored.pop(key, None)
+
+
+def _cleaning(key: Key) -> Hashable:
+    """Return what failed clean-ups are remembered under: the resource may be there."""
+    return "clean", key
 
 
 def _about(resource: VaultSecret) -> tuple[str, int]:

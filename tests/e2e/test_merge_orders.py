@@ -175,7 +175,8 @@ def test_in_every_order_exactly_our_keys_come_and_go(
         async with crowd(cluster) as people:
             await begin(people, cases)
             for turn in range(len(STEPS)):
-                switch(operator, on=turn not in down)
+                if switch(operator, on=turn not in down):
+                    await settled(people, cases)
                 await together(case.go(people, turn) for case in cases)
                 if turn not in down:
                     await settled(people, cases)
@@ -191,11 +192,14 @@ def test_in_every_order_exactly_our_keys_come_and_go(
     print(f"{len(cases)} orders in {time.monotonic() - began:.0f} s")
 
 
-def switch(operator: Operator, *, on: bool) -> None:
+def switch(operator: Operator, *, on: bool) -> bool:
+    """Start or stop the operator where it is not so; tell whether it was started."""
     if on and operator.process is None:
         operator.start()
-    elif not on and operator.process is not None:
+        return True
+    if not on and operator.process is not None:
         operator.stop()
+    return False
 
 
 async def begin(people: Crowd, cases: list[Case]) -> None:

@@ -1,6 +1,6 @@
 """Merging into a Secret of somebody else: what is called, written, said and left."""
 
-from asyncio import TaskGroup
+from asyncio import TaskGroup, sleep
 from functools import partial
 from typing import Any
 
@@ -413,12 +413,34 @@ def test_who_comes_back_takes_its_keys_back() -> None:
     assert world.status.version == 1
 
 
-def test_those_who_merge_into_one_secret_take_turns() -> None:
+def test_a_failed_clean_up_is_tried_again_beside_who_came_back() -> None:
+    world = gone(synced())
+    elsewhere = {"name": "elsewhere", "creationPolicy": "Owner"}
+    world.apply(edited(World(target=elsewhere).body, uid="another"))
+    world.cluster.faults["get vaultsecret"] = [DOWN]
+
+    result = world.step()
+
+    assert (result.name, result.again) == ("reported", 1.0)
+
+
+def test_those_who_merge_into_one_secret_take_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = merging(shared(annotations={ALLOW: "merge"}))
     other = edited(world.body, name="other", uid="uid-of-other")
     other["spec"] |= {"type": "opaque", "target": MERGE | {"name": NAME}}
     other["spec"]["sealed"] = {"more": sealed(field="more", name="other")}
     world.apply(other)
+
+    read = world.cluster.get_secret
+
+    async def slowly(namespace: str, name: str) -> Body:
+        body = await read(namespace, name)
+        await sleep(0.01)
+        return body
+
+    monkeypatch.setattr(world.cluster, "get_secret", slowly)
 
     async def both() -> None:
         async with TaskGroup() as group:

@@ -20,6 +20,7 @@ from vaultferry.views import Key
 RECORD = mark(str(KEY))
 TOKEN = CANARY.encode()
 WRITTEN = ["get secret", "apply secret", "patch status"]
+STATUS_ONLY = ["patch status"]
 REPAIRED = ["get secret", "apply secret", "patch status"]
 CLEANED = ["get vaultsecret", "check served", "apply secret"]
 MERGE = {"creationPolicy": "Merge"}
@@ -114,6 +115,19 @@ def test_a_foreign_edit_is_read_once_and_nothing_is_written() -> None:
     assert (world.step().name, world.calls) == ("nothing", [])
     world.start()
     assert (world.step().name, world.calls) == ("nothing", ["get secret"])
+
+
+def test_of_foreign_edits_the_status_tells_once() -> None:
+    world = synced()
+    edit(world, theirs="Mw==")
+    world.step()
+
+    world.now += 60
+    assert (world.step().name, world.calls) == ("reported", STATUS_ONLY)
+    edit(world, theirs="NA==")
+    assert (world.step().name, world.calls) == ("nothing", ["get secret"])
+    world.now += 60
+    assert (world.step().name, world.calls) == ("nothing", [])
 
 
 def test_a_changed_value_is_two_writes_and_a_new_version() -> None:

@@ -191,10 +191,6 @@ class Life:
         self.reasons.add("NotAllowed")
         self._note("shared", ALLOW, "merge")
         tenant.wait_ready("merged")
-        with self._quoting_policy("shared"):
-            again = self._sealed("merged", v=self.repeated("quoted when merged"))
-            patch_spec(tenant, "merged", sealed=again)
-            wait_reason(tenant, "merged", "ApiRejected")
         record = mark(f"{tenant.namespace}/merged")
         self._note("shared", record, self.repeated("record"))
         wait_reason(tenant, "merged", "Conflict")
@@ -205,6 +201,14 @@ class Life:
         wait_reason(tenant, "merged", "NotAllowed")
         assert self.say("describe", "vaultsecret", "merged")
         assert self.say("delete", "vaultsecret", "merged")
+        self._foreign(
+            "lent", self.secret("of a lent one"), annotations={ALLOW: "merge"}
+        )
+        target = {"name": "lent", "creationPolicy": "Merge"}
+        with self._quoting_policy("lent"):
+            quoted = self._sealed("lent", v=self.repeated("quoted when merged"))
+            manifest = tenant.manifest("lent", quoted, target=target)
+            self.fails(manifest, "ApiRejected")
 
     def _adopt(self) -> None:
         self._foreign("adopted", self.secret("before it was adopted"))

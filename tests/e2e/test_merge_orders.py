@@ -16,7 +16,16 @@ import pytest
 from tests.controlplane import ControlPlane
 from tests.e2e.acts import fresh
 from tests.e2e.crowd import Crowd, crowd, secrets, together, vaultsecrets
-from tests.e2e.merging import FIRST, STEPS, Model, change, delete, remove, take
+from tests.e2e.merging import (
+    FIRST,
+    STEPS,
+    Model,
+    change,
+    delete,
+    remove,
+    take,
+    withdraw,
+)
 from tests.e2e.operator import Operator
 from tests.e2e.tenant import Body, Tenant
 from vaultferry.core.consent import ALLOW
@@ -132,7 +141,7 @@ class Case:
 _EDITS: Mapping[Step, Body] = {
     take: {"data": {"a1": base64.b64encode(b"taken").decode()}},
     remove: {"data": {"c1": None}},
-    STEPS[2]: {"metadata": {"annotations": {ALLOW: None}}},
+    withdraw: {"metadata": {"annotations": {ALLOW: None}}},
 }
 
 

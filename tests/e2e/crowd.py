@@ -65,12 +65,23 @@ class Crowd:
         """Merge-patch an object."""
         await self._ask("PATCH", path, change, "application/merge-patch+json")
 
+    async def version(self, path: str) -> str:
+        """Return the resourceVersion from which a watch tells of what is to come."""
+        async with self.session.get(path, params={"limit": "1"}) as answer:
+            assert answer.ok
+            return str((await answer.json())["metadata"]["resourceVersion"])
+
     async def seen(
-        self, path: str, names: Collection[str], holds: Callable[[Body], bool]
+        self,
+        path: str,
+        since: str,
+        names: Collection[str],
+        holds: Callable[[Body], bool],
     ) -> dict[str, float]:
         """Watch until something held for each name; return when it first did."""
         found: dict[str, float] = {}
-        async with self.session.get(path, params={"watch": "true"}) as answer:
+        query = {"watch": "true", "resourceVersion": since}
+        async with self.session.get(path, params=query) as answer:
             while len(found) < len(names):
                 body = json.loads(await answer.content.readline())["object"]
                 name = body["metadata"]["name"]

@@ -6,7 +6,6 @@ It runs in a thread of its own beside the test, and knows nothing of Kubernetes.
 import asyncio
 import ssl
 import tempfile
-import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +17,12 @@ from aiohttp import web
 from tests.controlplane.certificates import Authority
 from tests.faults import faults
 from tests.faults.exchange import Exchange, Gone, abort
+from tests.faults.looped import Looped
 from tests.faults.record import Entry
 from tests.faults.rules import Matches, Rule
 
 T = TypeVar("T")
 
-_CALL_SECONDS = 30
 # What was closed is let go by the loop, in its next rounds.
 _CLOSING_SECONDS = 0.2
 _HOST = "127.0.0.1"
@@ -44,7 +43,7 @@ class Proxy:
 
         self._server = server
         self._context = ssl.create_default_context(cadata=authority)
-        self._loop = asyncio.new_event_loop()
+        self._looped = Looped()
         self._open: set[Exchange] = set()
         self._port = 0
 
@@ -56,16 +55,12 @@ class Proxy:
     @contextmanager
     def serving(self) -> Iterator["Proxy"]:
         """Serve until left."""
-        thread = threading.Thread(target=self._loop.run_forever, name="fault proxy")
-        thread.start()
-        try:
+        with self._looped.running("fault proxy"):
             self.call(self._start())
-            yield self
-        finally:
-            self.call(self._stop())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            thread.join(_CALL_SECONDS)
-            self._loop.close()
+            try:
+                yield self
+            finally:
+                self.call(self._stop())
 
     @contextmanager
     def doing(self, *rules: Rule) -> Iterator[None]:
@@ -93,8 +88,7 @@ class Proxy:
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the proxy's loop; return what it returns."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        return future.result(_CALL_SECONDS)
+        return self._looped.call(coroutine)
 
     async def _start(self) -> None:
         authority = Authority("authority of the fault proxy")

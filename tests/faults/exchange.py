@@ -149,9 +149,7 @@ class Exchange:
 
     async def close(self) -> None:
         """End the connection in the middle, politely."""
-        transport = self._request.transport
-        if transport is not None:
-            transport.close()
+        self.shut()
         await self.hold()
 
     async def reset(self) -> None:
@@ -159,11 +157,15 @@ class Exchange:
         self.abort()
         await self.hold()
 
+    def shut(self) -> None:
+        """Send what is left to send, and FIN; aiohttp ends what runs."""
+        if self._request.transport is not None:
+            self._request.transport.close()
+
     def abort(self) -> None:
-        """Send a TCP reset; it is left to aiohttp to end what runs."""
-        transport = self._request.transport
-        if transport is not None:
-            abort(transport)
+        """Send a TCP reset; aiohttp ends what runs."""
+        if self._request.transport is not None:
+            abort(self._request.transport)
 
     async def hold(self) -> None:
         """Do nothing more until the client goes away."""
@@ -176,6 +178,9 @@ class Exchange:
             await self.send(line)
 
     async def _write(self, piece: bytes) -> None:
+        transport = self._request.transport
+        if transport is None or transport.is_closing():
+            await self.hold()
         await self.response.write(piece)
         self._sent += len(piece)
         if self.piece is not None:

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Callable
 from enum import Enum
+from typing import Any
 
 from tests.faults.exchange import Answer, Exchange
 from tests.faults.rules import Fault
@@ -116,6 +117,21 @@ async def broken(exchange: Exchange) -> None:
     exchange.abort()
 
 
+async def half(exchange: Exchange) -> None:
+    """Send half a line in an answer that has begun, and end the connection."""
+    await exchange.send(b'{"type":"MODIFIED","object":{"kind":"Sec')
+    exchange.shut()
+
+
+def told(line: bytes) -> Fault:
+    """Send a line in an answer that has begun."""
+
+    async def fault(exchange: Exchange) -> None:
+        await exchange.send(line + b"\n")
+
+    return fault
+
+
 class Replay:
     """Keeps the last answer to each read, and once `stale` gives those again."""
 
@@ -191,6 +207,15 @@ async def _answered(exchange: Exchange, kill: Callable[[], None], later: float) 
 
 def status(code: int, **headers: str) -> Fault:
     """Answer an error as an API server does, instead of it."""
-    said = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code}
-    body = json.dumps({**said, "metadata": {}, "message": "injected"}).encode()
+    body = json.dumps(_failure(code)).encode()
     return answered(code, body, Content_Type="application/json", **headers)
+
+
+def error(code: int) -> Fault:
+    """Tell a watch of an error, as an API server does."""
+    return told(json.dumps({"type": "ERROR", "object": _failure(code)}).encode())
+
+
+def _failure(code: int) -> dict[str, Any]:
+    said = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code}
+    return {**said, "metadata": {}, "message": "injected"}

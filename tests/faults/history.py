@@ -6,11 +6,13 @@ The observer does not go through the proxy, and hears of each version that was s
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.client import Client
+import aiohttp
+
+from benchmarks.client import Client, Refused
 from tests.controlplane import ControlPlane
 from tests.faults.looped import Looped
 
@@ -18,6 +20,7 @@ Body = Mapping[str, Any]
 
 SECRETS = "secrets"
 VAULTSECRETS = "vaultsecrets"
+_PAUSE_SECONDS = 0.3
 _PATHS = {
     SECRETS: "/api/v1/secrets",
     VAULTSECRETS: "/apis/vaultferry.dev/v1alpha1/vaultsecrets",
@@ -47,7 +50,7 @@ class History:
         self._looped = Looped()
         self._changed = threading.Condition()
         self._versions: dict[tuple[str, str, str], list[Version]] = {}
-        self._error: BaseException | None = None
+        self._lost = ""
 
     @contextmanager
     def observing(self) -> Iterator["History"]:
@@ -67,8 +70,8 @@ class History:
     def wait(self, check: Callable[[], bool], seconds: float) -> bool:
         """Wait until something holds of what was seen; return whether it does."""
         with self._changed:
-            held = self._changed.wait_for(lambda: self._error or check(), seconds)
-            assert self._error is None, f"the observer saw no more: {self._error!r}"
+            held = self._changed.wait_for(lambda: self._lost or check(), seconds)
+            assert not self._lost, f"the observer missed versions of {self._lost}"
             return bool(held)
 
     def create(self, path: str, manifest: Body) -> Body:
@@ -99,16 +102,20 @@ class History:
             pass
 
     async def _observe(self, resource: str, path: str, version: str) -> None:
-        try:
-            while True:
+        while True:
+            with suppress(aiohttp.ClientError, OSError, Refused):
                 async for kind, body in self._client.watch(path, version):
-                    assert kind != "ERROR", body.get("message")
+                    if kind == "ERROR":
+                        return self._lose(resource)
                     version = body["metadata"]["resourceVersion"]
                     self._keep(resource, Version(kind, body))
-        except Exception as error:  # noqa: BLE001 - it is the test that has to know
-            with self._changed:
-                self._error = error
-                self._changed.notify_all()
+            # The API server may be away; nothing is missed, for etcd is not.
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _lose(self, resource: str) -> None:
+        with self._changed:
+            self._lost = resource
+            self._changed.notify_all()
 
     def _keep(self, resource: str, version: Version) -> None:
         metadata = version.body["metadata"]

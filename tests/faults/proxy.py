@@ -148,6 +148,8 @@ class Proxy:
         except Gone:
             # What the server does to us is done to the client.
             await exchange.reset()
+        except ConnectionError:
+            await exchange.hold()
         finally:
             self._open.discard(exchange)
             exchange.dismiss()

@@ -373,7 +373,7 @@ def test_a_watch_that_is_open_is_told_anything(proxy: Proxy, server: Server) -> 
         server.say(b"a")
         watcher.wait(lambda w: w.lines == [b"a\n"])
 
-        assert proxy.strike(WATCH, lambda e: e.send(b"<html>\n")) == 1
+        assert proxy.strike(WATCH, faults.told(b"<html>")) == 1
         server.say(b"b")
 
         watcher.wait(lambda w: w.lines == [b"a\n", b"<html>\n", b"b\n"])
@@ -387,6 +387,18 @@ def test_a_watch_that_is_open_is_reset(proxy: Proxy, server: Server) -> None:
         assert proxy.strike(WATCH, faults.broken) == 1
 
         watcher.wait(lambda w: w.ended is not None)
+
+
+def test_a_watch_that_is_open_ends_in_the_middle_of_a_line(
+    proxy: Proxy, server: Server
+) -> None:
+    with Watcher(proxy) as watcher:
+        server.say(b"a")
+        watcher.wait(lambda w: w.lines == [b"a\n"])
+
+        assert proxy.strike(WATCH, faults.half) == 1
+
+        watcher.wait(lambda w: isinstance(w.ended, aiohttp.ClientPayloadError))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from tests.builders import CANARY, Body, secret_body, vault_secret_body
+from tests.builders import CANARY, secret_body, vault_secret_body
 from tests.running import run
 from vaultferry.cluster import Absent, Cluster, Expired, Stale
 from vaultferry.core.errors import (
@@ -417,7 +417,7 @@ def streaming(*lines: str, broken: bool = False) -> Handler:
     return handler
 
 
-def line(kind: str, body: Body) -> str:
+def line(kind: str, body: object) -> str:
     return json.dumps({"type": kind, "object": body}) + "\n"
 
 
@@ -512,6 +512,7 @@ ENDS: dict[str, tuple[Handler, type[Exception]]] = {
     "a truncated line": (streaming(f'{{"type": "{CANARY}'), ApiUnavailable),
     "no JSON": (streaming(f"<html>{CANARY}\n"), ApiUnavailable),
     "no event": (streaming(f'"{CANARY}"\n'), ApiUnavailable),
+    "an error that is none": (streaming(line("ERROR", CANARY)), ApiUnavailable),
     "no object": (streaming(f'{{"type": "{CANARY}"}}\n'), ApiUnavailable),
     "a reset": (reset, ApiUnavailable),
 }

@@ -316,6 +316,8 @@ def _event(line: bytes) -> tuple[str, Body]:
         kind, body = event["type"], event["object"]
     except (ValueError, TypeError, KeyError):
         raise _unavailable() from None
+    if not isinstance(body, dict):
+        raise _unavailable()
     if kind == "ERROR":
         raise _refused(body.get("code", 500), b"{}")
     return kind, body

@@ -70,6 +70,8 @@ class Crashes:
         self.trials: list[Trial] = []
         self.references: dict[str, Story] = {}
         self._count = 0
+        self._gaps = self.history.gaps
+        self._started = 0
 
     def reference(self, name: str, life: Life) -> list[Entry]:
         """Live a life without a crash; return what the operator asked for in it."""
@@ -126,6 +128,7 @@ class Crashes:
     def verdict(self, rest: float) -> list[str]:
         """Rest for some seconds, and return what was wrong in any trial."""
         self.history.wait(lambda: False, rest)
+        assert self.history.gaps == self._gaps, "the observer may have missed something"
         return [f"{t.name}: {what}" for t in self.trials for what in self._wrong(t)]
 
     def leave(self) -> None:
@@ -150,14 +153,13 @@ class Crashes:
         return trial
 
     def _settle(self, acts: Sequence[tuple[Trial, Course]]) -> None:
-        since = len(self.proxy.record)
         self._start()
         for trial, course in acts:
             wait_for(trial.stage, course.is_right)
-            self._wait_for_status(course, since)
+            self._wait_for_status(course)
             trial.settled = Story.of(trial.stage).writes
 
-    def _wait_for_status(self, course: Course, since: int) -> None:
+    def _wait_for_status(self, course: Course) -> None:
         """Wait until the status is written, or seen to need no write.
 
         A Secret that was repaired just before a crash is looked at, found right, and
@@ -165,14 +167,15 @@ class Crashes:
         """
         deadline = time.monotonic() + _DEATH_SECONDS
         while not self.history.wait(course.is_done, _QUIET_SECONDS):
-            if self._was_read(course.stage, since):
+            if self._was_read(course.stage):
                 self.history.wait(course.is_done, _WRITE_SECONDS)
                 return
             assert time.monotonic() < deadline, f"{course.stage.namespace}: no status"
 
-    def _was_read(self, stage: Stage, since: int) -> bool:
+    def _was_read(self, stage: Stage) -> bool:
+        """Tell whether the present process has looked at the Secret."""
         reads = asking("get", "secrets", stage.namespace)
-        return any(map(reads, self.proxy.record[since:]))
+        return any(map(reads, self.proxy.record[self._started :]))
 
     def _killed_again(self, moments: Iterable[Moment], done: Callable[[], bool]) -> int:
         died = 0
@@ -195,6 +198,7 @@ class Crashes:
 
     def _start(self) -> None:
         if self.operator.process is None:
+            self._started = len(self.proxy.record)
             self.operator.start(ready=False)
 
     def _signal(self) -> None:

@@ -253,6 +253,19 @@ def test_a_stale_list_is_outlived(rig: Rig) -> None:
     late.leave()
 
 
+def test_a_change_that_is_heard_of_after_it_was_undone_reaches_no_secret(
+    rig: Rig,
+) -> None:
+    rig.strike(faults.silence)
+
+    rig.edit(MEANWHILE)
+    undone = rig.edit(FIRST)
+    rig.strike(Exchange.release)
+
+    assert_heals(rig, undone, "edit")
+    assert {data(v)["password"] for v in rig.stage.secret()} == {"first"}
+
+
 @pytest.mark.skipif(not CAMPAIGN, reason="takes minutes: make campaign")
 def test_watches_that_go_silent_are_noticed(rig: Rig) -> None:
     pid = rig.operator.pid

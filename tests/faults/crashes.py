@@ -215,11 +215,18 @@ class Crashes:
         assert self._dies(_DEATH_SECONDS)
 
     def _dies_unless(self, done: Callable[[], bool]) -> bool:
-        """Wait until it dies, or has been done for a moment; tell which."""
+        """Wait until it dies, or has been at work and done for a moment; tell which."""
+        deadline = time.monotonic() + _DEATH_SECONDS
         while not self._dies(_QUIET_SECONDS):
-            if self.history.wait(done, 0):
-                return self._dies(_QUIET_SECONDS)
+            if self._watches() and self.history.wait(done, 0):
+                return self._dies(_WRITE_SECONDS)
+            assert time.monotonic() < deadline, "it neither died nor was done"
         return True
+
+    def _watches(self) -> bool:
+        """Tell whether the present process has made its last step of a start."""
+        watch = asking("watch", "vaultsecrets")
+        return any(map(watch, self.proxy.record[self._started :]))
 
     def _dies(self, seconds: float) -> bool:
         assert self.operator.process is not None

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from subprocess import TimeoutExpired
 
 from benchmarks.client import Refused
@@ -107,7 +107,9 @@ class Crashes:
         with self.proxy.doing(rule):
             course = life.happens(trial.stage)
             assert self._dies(_DEATH_SECONDS), f"{trial.name}: was never reached"
-        died = 1 + self._killed_again(more, course.is_right)
+        died = 1 + self._killed_again(
+            [replace(each, counts=work(trial.stage)) for each in more], course.is_right
+        )
         self._settle([(trial, course)])
         return died
 
@@ -245,6 +247,15 @@ class Crashes:
 def counted(stage: Stage) -> Matches:
     """Count what is asked for in the namespace of a stage."""
     return asking(namespace=stage.namespace)
+
+
+def work(stage: Stage) -> Matches:
+    """Count what is asked for at a start and in the namespace of a stage.
+
+    Not what earlier lives left to do: each would add to what the next has to count.
+    """
+    own = counted(stage)
+    return lambda entry: at_start(entry) or own(entry)
 
 
 def at_start(entry: Entry) -> bool:

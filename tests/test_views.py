@@ -184,8 +184,8 @@ def test_only_the_secret_that_is_gone_is_forgotten(uid: str, left: int) -> None:
     secrets = Secrets(view(version(1)))
     secrets.put(secret(7))
 
-    secrets.drop(KEY, uid)
-    secrets.drop(OTHER, uid)
+    secrets.drop(KEY, uid, 8)
+    secrets.drop(OTHER, uid, 8)
 
     assert len(secrets) == left
 
@@ -210,7 +210,7 @@ def test_a_record_that_is_gone_is_no_longer_found() -> None:
 
     secrets.put(recorded(8, "team/other"))
     assert (secrets.recorded(KEY), secrets.recorders()) == ([], {OTHER})
-    secrets.drop(KEY, "uid-of-secret")
+    secrets.drop(KEY, "uid-of-secret", 9)
     assert (secrets.recorded(OTHER), secrets.recorders()) == ([], set())
 
 
@@ -232,3 +232,26 @@ def test_what_one_of_several_wrote_is_news_to_the_others(
 
     assert secrets.put(secret(7)) is news
     assert not secrets.put(secret(6))
+
+
+@pytest.mark.parametrize(("number", "news"), [(7, False), (8, False), (9, True)])
+def test_what_was_read_before_a_deletion_does_not_undo_it(
+    number: int, *, news: bool
+) -> None:
+    secrets = Secrets(view(version(1)))
+    secrets.drop(KEY, "uid-of-secret", 8)
+
+    assert secrets.put(secret(number)) is news
+    assert (secrets.get(KEY) is not None) is news
+
+
+def test_not_every_deletion_is_remembered_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("vaultferry.views._MOST_ENDS", 1)
+    secrets = Secrets(view(version(1), version(1, name="other")))
+
+    secrets.drop(KEY, "uid-of-secret", 8)
+    secrets.drop(OTHER, "uid-of-secret", 8)
+
+    assert secrets.put(secret(7))

@@ -80,7 +80,7 @@ class World:
             self.secrets.put({"metadata": body["metadata"]})
         for key in self.secrets.keys() - self.cluster.secrets.keys():
             if seen := self.secrets.get(key):
-                self.secrets.drop(key, seen.uid)
+                self.secrets.drop(key, seen.uid, int(seen.resource_version))
 
     def step(self) -> Result:
         """Reconcile once, and let the watches catch up."""

@@ -16,6 +16,9 @@ from vaultferry.core.vaultsecret import VaultSecret
 
 Body = Mapping[str, Any]
 
+# Many more than can go while an answer is on its way.
+_MOST_ENDS = 10_000
+
 
 class Key(NamedTuple):
     """Namespace and name of an object; a reference always has both."""
@@ -123,6 +126,8 @@ class Secrets:
         self._vaultsecrets = vaultsecrets
         self._kept: dict[Key, Seen] = {}
         self._by_mark: dict[str, set[Key]] = defaultdict(set)
+        self._ends: dict[Key, int] = {}
+        """When Secrets that matter were deleted, the latest last."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -160,6 +165,8 @@ class Secrets:
         if before and int(before.resource_version) >= int(seen.resource_version):
             # What one of them wrote is still news to the others.
             return len(users) > 1 and before.identity == seen.identity
+        if self._ends.get(key, 0) >= int(seen.resource_version):
+            return False
         self._forget(key)
         marks = merge.marks(seen)
         if not (users or marks or LABEL in seen.labels):
@@ -169,11 +176,23 @@ class Secrets:
             self._by_mark[mark].add(key)
         return True
 
-    def drop(self, key: Key, uid: str) -> None:
-        """Forget a Secret that is gone; another one of its name stays."""
+    def drop(self, key: Key, uid: str, version: int) -> None:
+        """Forget a Secret that is gone; another one of its name stays.
+
+        Args:
+            key: its key.
+            uid: its uid.
+            version: the resourceVersion at which it was gone. What was read before,
+                and is answered only now, does not bring it back.
+        """
         kept = self._kept.get(key)
         if kept and kept.uid == uid:
             self._forget(key)
+        if kept or self._vaultsecrets.targeting(key):
+            self._ends.pop(key, None)
+            self._ends[key] = version
+            if len(self._ends) > _MOST_ENDS:
+                del self._ends[next(iter(self._ends))]
 
     def _forget(self, key: Key) -> None:
         before = self._kept.pop(key, None)

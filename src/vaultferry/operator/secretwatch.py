@@ -93,7 +93,7 @@ class SecretWatch:
             self._heard()
             self._version = body["metadata"]["resourceVersion"]
             if kind == "DELETED":
-                self._gone(Key.of(body), body["metadata"]["uid"])
+                self._gone(Key.of(body), body["metadata"]["uid"], int(self._version))
             elif kind != "BOOKMARK":
                 self._changed(body)
 
@@ -105,10 +105,10 @@ class SecretWatch:
         """Forget a Secret that the list no longer has, unless we made it since."""
         seen = self.secrets.get(key)
         if seen and int(seen.resource_version) <= version:
-            self._gone(key, seen.uid)
+            self._gone(key, seen.uid, version)
 
-    def _gone(self, key: Key, uid: str) -> None:
-        self.secrets.drop(key, uid)
+    def _gone(self, key: Key, uid: str, version: int) -> None:
+        self.secrets.drop(key, uid, version)
         self._tell(key)
 
     def _tell(self, key: Key) -> None:

@@ -343,6 +343,23 @@ def test_a_secret_is_not_made_again_for_what_the_resource_was(news: Body) -> Non
     assert world.calls == ["get vaultsecret"]
 
 
+def test_a_secret_is_not_made_in_the_next_namespace_of_that_name() -> None:
+    world = World()
+    world.cluster.faults["create secret"] = [Absent()]
+
+    assert world.step().name == "superseded"
+    assert world.calls == ["create secret"]
+
+
+def test_what_was_read_of_a_secret_that_is_gone_decides_nothing() -> None:
+    world = synced()
+    world.edit_secret({})
+    uid = world.cluster.secrets[KEY]["metadata"]["uid"]
+    world.cluster.meanwhile["get secret"] = lambda: world.secrets.drop(KEY, uid, 1_000)
+
+    assert (world.step().name, world.calls) == ("superseded", ["get secret"])
+
+
 def test_a_secret_that_is_going_is_left_alone() -> None:
     world = synced()
     world.edit_secret({}, deletionTimestamp=NOW)

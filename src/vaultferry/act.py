@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vaultferry import gather
-from vaultferry.cluster import Absent, Cluster, Stale
+from vaultferry.cluster import Absent, Body, Cluster, Stale
 from vaultferry.core import desired, plan, versions
 from vaultferry.core.desired import Credential
 from vaultferry.core.errors import ApiRejected, ApiUnavailable
@@ -86,9 +86,16 @@ class Actor:
             case plan.Create(manifest=manifest):
                 if resource.status.synced_secret is not None:
                     await gather.check_wanted(self.cluster, resource)
-                body = await self.cluster.create_secret(namespace, manifest)
+                body = await self._create(namespace, manifest)
         self.secrets.put(body)
         return Seen.parse(body)
+
+    async def _create(self, namespace: str, manifest: Body) -> Body:
+        try:
+            return await self.cluster.create_secret(namespace, manifest)
+        except Absent:
+            # The namespace is gone. Tried again, this might meet the next of its name.
+            raise gather.Superseded from None
 
     def _wanted(
         self, resource: VaultSecret, material: Material, current: Current | None

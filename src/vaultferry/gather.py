@@ -82,13 +82,16 @@ async def read(cluster: Cluster, secrets: Secrets, key: Key) -> Current | None:
     """Return a Secret with its content, read from the API server now.
 
     Raises:
-        Superseded: the Secret is being deleted.
+        Superseded: the Secret is being deleted, or was meanwhile.
     """
     try:
         body = await cluster.get_secret(*key)
     except Absent:
         return None
     secrets.put(body)
+    if secrets.get(key) is None:
+        # The watch has told of its end while this answer was on its way, and wakes us.
+        raise Superseded
     seen = Seen.parse(body)
     check_stays(seen)
     return Current(seen, Content.parse(body))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import CANARY, NOW, OWNER, Body, edited, sealed
+from tests.builders import CANARY, NOW, OWNER, Body, edited, sealed, secret_body
 from tests.keyrings import keyring
 from tests.world import KEY, World
 from vaultferry.cluster import Absent, Stale
@@ -338,6 +338,18 @@ def test_a_secret_is_not_made_again_for_what_the_resource_was(news: Body) -> Non
     world = synced()
     world.delete_secret()
     world.cluster.store(world.cluster.vaultsecrets, edited(world.body, **news))
+
+    assert world.step().name == "superseded"
+    assert world.calls == ["get vaultsecret"]
+
+
+def test_no_secret_is_made_for_a_resource_that_was_stalled_and_is_gone() -> None:
+    world = World()
+    world.cluster.store(world.cluster.secrets, secret_body())
+    world.watch()
+    assert world.step().name == "Conflict"
+    world.delete_secret()
+    world.cluster.vaultsecrets.clear()
 
     assert world.step().name == "superseded"
     assert world.calls == ["get vaultsecret"]

@@ -84,7 +84,8 @@ class Actor:
                     await gather.check_wanted(self.cluster, resource)
                 body = await self.cluster.patch_secret(namespace, name, operations)
             case plan.Create(manifest=manifest):
-                if resource.status.synced_secret is not None:
+                if resource.status.conditions:
+                    # It was looked at before, so it may be gone by now.
                     await gather.check_wanted(self.cluster, resource)
                 body = await self._create(namespace, manifest)
         self.secrets.put(body)

@@ -343,6 +343,18 @@ def test_a_secret_is_not_made_again_for_what_the_resource_was(news: Body) -> Non
     assert world.calls == ["get vaultsecret"]
 
 
+def test_a_conflict_ends_where_the_secret_goes_while_it_is_reported() -> None:
+    world = World()
+    world.cluster.store(world.cluster.secrets, secret_body())
+    world.watch()
+    world.cluster.meanwhile["patch status"] = world.delete_secret
+    assert world.step().name == "Conflict"
+
+    world.step()
+
+    assert world.says == READY
+
+
 def test_no_secret_is_made_for_a_resource_that_was_stalled_and_is_gone() -> None:
     world = World()
     world.cluster.store(world.cluster.secrets, secret_body())

@@ -288,11 +288,11 @@ class Reconciler:
     async def _report_failure(
         self, key: Key, resource: VaultSecret, failure: Failure
     ) -> Result:
-        seen = self.secrets.get(gather.target(resource))
+        # Not what is seen after the status was written: the Secret may go meanwhile.
+        basis, seen = self._basis(resource), self.secrets.get(gather.target(resource))
         how = of_failure(resource, failure, seen, self._right.get(key))
         if not self._is_blip(key, how):
             await self._report(key, resource, how)
-        basis = self._basis(resource)
         return self._failed(key, basis, failure.reason, retry=failure.retry)
 
     def _is_blip(self, key: Key, how: Outcome) -> bool:

@@ -27,6 +27,7 @@ from vaultferry.core.secret import OWNER as OWNER_KEY
 from vaultferry.core.trickle import SETTLE_SECONDS
 from vaultferry.core.urgency import Lane
 from vaultferry.core.vaultsecret import FORCE_SYNC
+from vaultferry.reconcile import Result
 
 READY = {"Ready": "Synced"}
 STATUS_ONLY = ["patch status"]
@@ -925,7 +926,20 @@ def test_a_forced_sync_that_fails_is_echoed_all_the_same() -> None:
 
     assert world.status.last_handled_sync == "now"
     assert world.says == {"Ready": "Synced", "Fresh": "!UnknownKeyId"}
-    assert world.step().name == "nothing"
+    assert world.step() == Result("waiting", inf)
+
+
+def test_values_that_can_be_had_again_are_fresh_again() -> None:
+    world = synced()
+    world.start(keyring(2))
+    world.edit(annotations={FORCE_SYNC: "now"})
+    world.step()
+    world.start()
+
+    world.step()
+
+    assert world.says == READY
+    assert world.calls == ["get secret", "patch status"]
 
 
 def test_a_forced_sync_of_a_secret_found_right_leaves_it_ready() -> None:

@@ -47,6 +47,16 @@ PAUSED_FAILED = vault_secret(
     | {"conditions": [UNREADY | {"lastTransitionTime": BEFORE}]},
     suspend=True,
 )
+STALE = {"type": "Fresh", "status": "False", "reason": "UnknownKeyId", "message": ""}
+NOT_FRESH = vault_secret(
+    (before := realised_status(vault_secret()))
+    | {
+        "conditions": [
+            *before["conditions"],
+            STALE | {"lastTransitionTime": BEFORE},
+        ]
+    }
+)
 WITHOUT_SECRET = vault_secret(
     {k: v for k, v in realised_status(vault_secret()).items() if k != "syncedSecret"}
 )
@@ -55,6 +65,7 @@ TABLE: dict[str, tuple[VaultSecret, Seen | None, Need]] = {
     "as it ought to be": (DONE, AS_WRITTEN, Need.NOTHING),
     "never synced": (vault_secret(), None, Need.REALISE),
     "spec changed": (CHANGED, AS_WRITTEN, Need.REALISE),
+    "newer values could not be had": (NOT_FRESH, AS_WRITTEN, Need.REALISE),
     "only the generation moved": (NEXT, AS_WRITTEN, Need.RECOGNISE),
     "Secret moved": (DONE, MOVED, Need.COMPARE),
     "Secret gone": (DONE, None, Need.COMPARE),

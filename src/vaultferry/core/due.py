@@ -42,7 +42,7 @@ def needed(
     if resource.suspended:
         as_realised = resource.status.realised_spec == resource.spec_digest
         return _recognised(resource) if as_realised else Need.SUSPEND
-    if requests.pending(resource) or not resource.realised:
+    if requests.pending(resource) or not resource.realised or _is_stale(resource):
         return Need.REALISE
     if not is_synced(resource, seen) and (seen is None or seen.identity != right):
         return Need.COMPARE
@@ -58,6 +58,12 @@ def is_synced(resource: VaultSecret, seen: Seen | None) -> bool:
     if synced is None or seen is None:
         return False
     return seen.identity == (synced.uid, synced.resource_version)
+
+
+def _is_stale(resource: VaultSecret) -> bool:
+    """Tell whether newer values could not be had; the attempts say when to try."""
+    fresh = resource.status.condition("Fresh")
+    return fresh is not None and fresh.status == "False"
 
 
 def _recognised(resource: VaultSecret) -> Need:

@@ -6,12 +6,14 @@ A new one is one more entry in `LIVES`.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.history import Body
+from tests.faults.history import Body, Version
 from tests.faults.stage import Stage, Values, data, is_ready
 
 BEFORE = {"username": "ferry", "password": "before"}
 AFTER = {"username": "boat", "password": "after", "token": "new"}
 BY_HAND = {"username": "ferry", "password": "by hand"}
+LESS = {"username": "ferry"}
+HOST = {"kept": "of somebody else"}
 
 
 @dataclass(frozen=True)
@@ -30,29 +32,42 @@ class Life:
     by_hand: Values | None = None
     """What a person wrote into the Secret."""
 
+    merges: bool = False
+    """Whether it all happens in a Secret of somebody else, beside `HOST`."""
+
     @property
     def generations(self) -> list[Values]:
         """All that the Secret may ever hold."""
-        held = (self.begins, self.by_hand, self.ends)
-        return [values for values in held if values is not None]
+        own = [v for v in (self.begins, self.by_hand, self.ends) if v is not None]
+        return [HOST, *({**HOST, **v} for v in own)] if self.merges else own
 
     def realised(self, generation: int) -> Values | None:
         """Return what the Secret of a generation of the VaultSecret holds."""
-        return self.ends if self.begins is None or generation > 1 else self.begins
+        later = self.begins is None or generation > 1
+        return self._held(self.ends if later else self.begins)
 
     def prepare(self, stage: Stage) -> None:
         """Have what was there before."""
         stage.build()
+        if self.merges:
+            stage.host(HOST)
         if self.begins is not None:
-            made = stage.create(self.begins)
-            revision = int(made["metadata"]["resourceVersion"])
-            wait(stage, Course(stage, self.begins, revision).is_done)
+            made = stage.create(self.begins, "Merge" if self.merges else "Owner")
+            wait(stage, self._course(stage, self.begins, made).is_done)
 
     def happens(self, stage: Stage) -> "Course":
         """Do what a person does; return how it goes on."""
-        acted = self.act(stage)
+        return self._course(stage, self.ends, self.act(stage))
+
+    def _course(
+        self, stage: Stage, ends: Values | None, acted: Body | None
+    ) -> "Course":
         revision = int(acted["metadata"]["resourceVersion"]) if acted else 0
-        return Course(stage, self.ends, revision)
+        return Course(stage, self._held(ends), revision, stays=ends is not None)
+
+    def _held(self, own: Values | None) -> Values | None:
+        """Return what is in the Secret where these values of ours are."""
+        return {**HOST, **(own or {})} if self.merges else own
 
 
 @dataclass(frozen=True)
@@ -66,25 +81,31 @@ class Course:
     since: int
     """The resourceVersion of what the person wrote."""
 
+    stays: bool = True
+    """Whether the VaultSecret is still there."""
+
     def is_right(self) -> bool:
         """Tell whether all that a user sees is as it ought to be."""
         secrets, resources = self.stage.secret(), self.stage.vaultsecret()
-        if not secrets or not resources:
+        if not secrets or not resources or not self._holds(secrets[-1]):
             return False
-        secret, resource = secrets[-1], resources[-1]
-        if self.ends is None:
-            return secret.kind == resource.kind == "DELETED"
-        is_seen = max(secret.revision, resource.revision) >= self.since
-        is_there = secret.kind != "DELETED" and data(secret) == self.ends
-        return is_seen and is_there and is_ready(resource)
+        if not self.stays:
+            return resources[-1].kind == "DELETED"
+        is_seen = max(secrets[-1].revision, resources[-1].revision) >= self.since
+        return is_seen and is_ready(resources[-1])
 
     def is_done(self) -> bool:
         """Tell whether the status moreover speaks of this very Secret."""
-        if not self.is_right() or self.ends is None:
+        if not self.is_right() or not self.stays:
             return self.is_right()
         status = self.stage.vaultsecret()[-1].body["status"]
         held: str = self.stage.secret()[-1].body["metadata"]["resourceVersion"]
         return bool(status["syncedSecret"]["resourceVersion"] == held)
+
+    def _holds(self, secret: Version) -> bool:
+        if secret.kind == "DELETED":
+            return self.ends is None
+        return data(secret) == self.ends
 
 
 def wait(stage: Stage, check: Callable[[], bool], seconds: float = 60) -> None:
@@ -108,4 +129,10 @@ LIVES = {
     "drift": Life(lambda s: s.edit(BY_HAND), BEFORE, BEFORE, by_hand=BY_HAND),
     "lost": Life(lost, begins=BEFORE, ends=BEFORE),
     "delete": Life(deleted, begins=BEFORE, ends=None),
+    "merge": Life(lambda s: s.create(BEFORE, "Merge"), None, BEFORE, merges=True),
+    "merged update": Life(lambda s: s.update(AFTER), BEFORE, AFTER, merges=True),
+    "merged drift": Life(
+        lambda s: s.take("password"), BEFORE, BEFORE, by_hand=LESS, merges=True
+    ),
+    "merged delete": Life(deleted, begins=BEFORE, ends=None, merges=True),
 }

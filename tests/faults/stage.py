@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.faults.history import SECRETS, VAULTSECRETS, Body, History, Version
+from vaultferry.core.consent import ALLOW
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.sealing import Place, Scope
 
@@ -44,13 +45,23 @@ class Stage:
         """Delete the namespace, and do not wait for it."""
         self.history.delete(f"/api/v1/namespaces/{self.namespace}")
 
-    def create(self, values: Values) -> Body:
+    def host(self, values: Values) -> None:
+        """Have a Secret of somebody else, into which the VaultSecret may merge."""
+        allowed = {"name": NAME, "annotations": {ALLOW: "merge"}}
+        secret = {"metadata": allowed, "stringData": dict(values)}
+        self.history.create(self._secrets(), secret)
+
+    def create(self, values: Values, policy: str = "Owner") -> Body:
         """Create the VaultSecret."""
         manifest = {
             "apiVersion": "vaultferry.dev/v1alpha1",
             "kind": "VaultSecret",
             "metadata": {"name": NAME},
-            "spec": {"type": "opaque", "sealed": self._sealed(values)},
+            "spec": {
+                "type": "opaque",
+                "sealed": self._sealed(values),
+                "target": {"creationPolicy": policy},
+            },
         }
         return self.history.create(self._vaultsecrets(), manifest)
 
@@ -67,6 +78,11 @@ class Stage:
         """Edit the Secret by hand."""
         path = f"{self._secrets()}/{NAME}"
         return self.history.patch(path, {"stringData": dict(values)})
+
+    def take(self, key: str) -> Body:
+        """Take a key out of the Secret by hand."""
+        path = f"{self._secrets()}/{NAME}"
+        return self.history.patch(path, {"data": {key: None}})
 
     def lose(self) -> None:
         """Delete the Secret by hand."""

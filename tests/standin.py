@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.patches import json_patched, merge_patched, server_applied
-from vaultferry.cluster import Absent, Cluster, Stale
+from vaultferry.cluster import Cluster
+from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.errors import ApiRejected
 from vaultferry.views import Key
 

@@ -14,7 +14,8 @@ from kubernetes.aio.client import Configuration
 
 from tests.builders import CANARY, secret_body, vault_secret_body
 from tests.running import run
-from vaultferry.cluster import Absent, Cluster, Expired, Stale
+from vaultferry.cluster import Cluster
+from vaultferry.core.answers import Absent, Expired, Stale
 from vaultferry.core.errors import (
     ApiForbidden,
     ApiRejected,

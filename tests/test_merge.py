@@ -11,7 +11,7 @@ from tests.keyrings import keyring
 from tests.patches import edited_by
 from tests.running import run
 from tests.world import KEY, World
-from vaultferry.cluster import Absent
+from vaultferry.core.answers import Absent
 from vaultferry.core.consent import ALLOW
 from vaultferry.core.errors import ApiRejected, ApiUnavailable, Conflict
 from vaultferry.core.merge import mark

@@ -8,7 +8,7 @@ import pytest
 from tests.builders import CANARY, NOW, OWNER, Body, edited, sealed, secret_body
 from tests.keyrings import keyring
 from tests.world import KEY, World
-from vaultferry.cluster import Absent, Stale
+from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.consent import ALLOW
 from vaultferry.core.errors import (
     ApiForbidden,

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from vaultferry import gather
-from vaultferry.cluster import Absent, Body, Cluster, Stale
+from vaultferry.cluster import Cluster
 from vaultferry.core import desired, plan, versions
+from vaultferry.core.answers import Absent, Body, Stale
 from vaultferry.core.desired import Credential
 from vaultferry.core.errors import ApiRejected, ApiUnavailable
 from vaultferry.core.keyring import Keyring

@@ -15,20 +15,11 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 
-from vaultferry.core.errors import (
-    ApiForbidden,
-    ApiRejected,
-    ApiUnavailable,
-    Conflict,
-    Failure,
-    NamespaceTerminating,
-    NotLeading,
-    QuotaExceeded,
-)
+from vaultferry.core.answers import Body, event, refused, unavailable
+from vaultferry.core.errors import NotLeading
 from vaultferry.core.model import GROUP, VERSION
 from vaultferry.core.vaultsecret import PLURAL
 
-Body = Mapping[str, Any]
 Observer = Callable[[str, str], None]
 
 _JSON = "application/json"
@@ -40,18 +31,6 @@ _LEASE_API = "/apis/coordination.k8s.io/v1/"
 
 _CALL_TIMEOUT = aiohttp.ClientTimeout(total=15)
 _PAGE = 500
-
-
-class Absent(Exception):
-    """The object does not exist."""
-
-
-class Stale(Exception):
-    """The object exists already, or is not the version that was seen."""
-
-
-class Expired(Exception):
-    """The place in a list or watch is no longer known: list again."""
 
 
 class Cluster:
@@ -206,9 +185,9 @@ class Cluster:
         response = await self._send("GET", path, None, _META, limits)
         try:
             async for line in response.content:
-                yield _event(line)
+                yield event(line)
         except (aiohttp.ClientError, TimeoutError):
-            raise _unavailable() from None
+            raise unavailable() from None
         finally:
             response.close()
 
@@ -221,7 +200,7 @@ class Cluster:
             page = await self._call("GET", url, accept=_META_LIST)
             metadata = page.get("metadata") or {}
             if "resourceVersion" not in metadata:
-                raise _unavailable()
+                raise unavailable()
             yield page.get("items") or [], metadata["resourceVersion"]
             if not metadata.get("continue"):
                 return
@@ -234,9 +213,9 @@ class Cluster:
         try:
             answer = json.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError, ValueError):
-            raise _unavailable() from None
+            raise unavailable() from None
         if not isinstance(answer, dict):
-            raise _unavailable()
+            raise unavailable()
         return answer
 
     async def _send(
@@ -264,15 +243,15 @@ class Cluster:
             response = cast("aiohttp.ClientResponse", answer.response)
             self._observe(verb, str(response.status))
             if response.status >= HTTPStatus.BAD_REQUEST:
-                raise _refused(response.status, await response.read())
+                raise refused(response.status, await response.read())
         except (aiohttp.ClientError, TimeoutError):
             self._observe(verb, "none")
-            raise _unavailable() from None
+            raise unavailable() from None
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise
             # kopf, when it ends, cancels every task that it finds, aiohttp's too.
-            raise _unavailable() from None
+            raise unavailable() from None
         return response
 
     def _check_lease(self, verb: str, path: str) -> None:
@@ -308,91 +287,6 @@ def _content_type(verb: str, body: object) -> str:
     # A manifest says what it is, a merge patch does not.
     is_manifest = isinstance(body, Mapping) and "apiVersion" in body
     return f"application/{'apply-patch+yaml' if is_manifest else 'merge-patch+json'}"
-
-
-def _event(line: bytes) -> tuple[str, Body]:
-    try:
-        event = json.loads(line)
-        kind, body = event["type"], event["object"]
-    except (ValueError, TypeError, KeyError):
-        raise _unavailable() from None
-    if not isinstance(body, dict):
-        raise _unavailable()
-    if kind == "ERROR":
-        raise _refused(body.get("code", 500), b"{}")
-    return kind, body
-
-
-def _refused(status: int, text: bytes) -> Exception:
-    """Return what an error answer means; its words are looked at, never repeated."""
-    if plain := _PLAIN.get(status):
-        return plain()
-    if special := _SPECIAL.get(status):
-        return special(_json(text))
-    if status in _INVALID:
-        return ApiRejected(
-            f"the API server refused the Secret (HTTP {status}): check the type, "
-            "labels and annotations of spec.target, and admission policies"
-        )
-    if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _unavailable()
-    return ApiForbidden(f"the API server does not accept the operator (HTTP {status})")
-
-
-_PLAIN: Mapping[int, type[Exception]] = {
-    HTTPStatus.NOT_FOUND: Absent,
-    HTTPStatus.GONE: Expired,
-}
-_INVALID = frozenset(
-    {
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-    }
-)
-_BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
-
-
-def _conflict(answer: Body) -> Exception:
-    if "FieldManagerConflict" in _causes(answer):
-        return Conflict(
-            "somebody else has set one of our keys in the Secret, or our record there: "
-            "take it out of the Secret"
-        )
-    return Stale()
-
-
-def _forbidden(answer: Body) -> Failure:
-    if "NamespaceTerminating" in _causes(answer):
-        return NamespaceTerminating("the namespace is being deleted")
-    if "exceeded quota" in str(answer.get("message", "")):
-        return QuotaExceeded("a ResourceQuota leaves no room for the Secret")
-    return ApiForbidden("the operator lacks a right at the API server (HTTP 403)")
-
-
-_SPECIAL: Mapping[int, Callable[[Body], Exception]] = {
-    HTTPStatus.CONFLICT: _conflict,
-    HTTPStatus.FORBIDDEN: _forbidden,
-}
-
-
-def _causes(answer: Body) -> list[object]:
-    causes = (answer.get("details") or {}).get("causes") or []
-    return [cause.get("reason") for cause in causes]
-
-
-def _unavailable() -> ApiUnavailable:
-    # The same words whatever the fault: they stand in the status, and an outage
-    # whose symptoms alternate would be a write each time. The metrics tell them apart.
-    return ApiUnavailable("the API server does not answer, or only with errors")
-
-
-def _json(text: bytes) -> Body:
-    try:
-        answer = json.loads(text)
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
 
 
 def _vaultsecret(namespace: str, name: str) -> str:

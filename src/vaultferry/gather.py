@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from vaultferry import formats, secrettypes
-from vaultferry.cluster import Absent, Cluster
+from vaultferry.cluster import Cluster
 from vaultferry.core import desired, due, merge, plan
+from vaultferry.core.answers import Absent
 from vaultferry.core.errors import Conflict, InvalidSpec
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.sealing import Place, Token

@@ -6,8 +6,9 @@ from weakref import WeakValueDictionary
 
 from vaultferry import gather
 from vaultferry.act import ROUNDS, Done, realisation
-from vaultferry.cluster import Absent, Cluster, Stale
+from vaultferry.cluster import Cluster
 from vaultferry.core import merge, plan, versions
+from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.errors import ApiUnavailable, TargetMissing
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.merge import Found

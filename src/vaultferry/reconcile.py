@@ -11,8 +11,9 @@ from math import inf
 
 from vaultferry import formats, gather
 from vaultferry.act import Actor, Done
-from vaultferry.cluster import Absent, Cluster, Stale
+from vaultferry.cluster import Cluster
 from vaultferry.core import due, events, report, requests
+from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.attempts import Attempts
 from vaultferry.core.backoff import is_outage
 from vaultferry.core.contention import Contention

@@ -9,7 +9,8 @@ import pytest
 
 from tests.builders import Body
 from tests.hurried import run, seconds
-from vaultferry.cluster import Absent, Cluster, Stale
+from vaultferry.cluster import Cluster
+from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.errors import ApiUnavailable
 from vaultferry.operator.lease import Lease, LeaseLost, new_identity
 

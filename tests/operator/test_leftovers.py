@@ -9,7 +9,8 @@ import pytest
 
 from tests.builders import NAMESPACE, secret_body, vault_secret_body
 from tests.running import run
-from vaultferry.cluster import Absent, Cluster
+from vaultferry.cluster import Cluster
+from vaultferry.core.answers import Absent
 from vaultferry.core.errors import ApiUnavailable
 from vaultferry.core.merge import mark
 from vaultferry.core.urgency import Lane

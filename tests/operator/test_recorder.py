@@ -8,7 +8,8 @@ import pytest
 
 from tests.builders import NAME, NAMESPACE, UID, edited, vault_secret_body
 from tests.running import run
-from vaultferry.cluster import Absent, Cluster, Expired, Stale
+from vaultferry.cluster import Cluster
+from vaultferry.core.answers import Absent, Expired, Stale
 from vaultferry.core.errors import ApiForbidden
 from vaultferry.core.events import Event
 from vaultferry.core.vaultsecret import VaultSecret

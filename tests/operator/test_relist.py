@@ -9,7 +9,8 @@ import pytest
 from tests.builders import Body, edited, vault_secret_body
 from tests.running import run
 from tests.world import KEY
-from vaultferry.cluster import Absent, Cluster, Expired
+from vaultferry.cluster import Cluster
+from vaultferry.core.answers import Absent, Expired
 from vaultferry.core.errors import ApiUnavailable
 from vaultferry.core.urgency import Lane
 from vaultferry.operator.relist import Relist

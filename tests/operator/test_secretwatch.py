@@ -10,7 +10,8 @@ import pytest
 from tests.builders import Body, edited, secret_body, vault_secret_body
 from tests.running import run
 from tests.world import KEY
-from vaultferry.cluster import Absent, Cluster, Expired, Stale
+from vaultferry.cluster import Cluster
+from vaultferry.core.answers import Absent, Expired, Stale
 from vaultferry.core.errors import ApiForbidden, ApiUnavailable
 from vaultferry.core.secret import LABEL
 from vaultferry.core.urgency import Lane

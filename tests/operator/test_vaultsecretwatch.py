@@ -7,7 +7,8 @@ import pytest
 from kubernetes.aio.client import Configuration
 
 from tests.running import run
-from vaultferry.cluster import Absent, Cluster
+from vaultferry.cluster import Cluster
+from vaultferry.core.answers import Absent
 from vaultferry.operator import vaultsecretwatch, watching
 from vaultferry.operator.vaultsecretwatch import VaultSecretWatch
 from vaultferry.views import VaultSecrets

@@ -12,8 +12,9 @@ from typing import Any
 
 import structlog
 
-from vaultferry.cluster import Absent, Cluster, Expired, Stale
+from vaultferry.cluster import Cluster
 from vaultferry.core import lease
+from vaultferry.core.answers import Absent, Expired, Stale
 from vaultferry.core.errors import Failure
 from vaultferry.core.lease import Act, Outlook, Record, Wait
 from vaultferry.operator.stopping import pause

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from vaultferry.cluster import Absent, Cluster, Expired, Stale
+from vaultferry.cluster import Cluster
+from vaultferry.core.answers import Absent, Expired, Stale
 from vaultferry.core.errors import Failure
 from vaultferry.core.urgency import Lane
 from vaultferry.operator.scopes import keys_within

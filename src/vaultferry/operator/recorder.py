@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from vaultferry.cluster import Absent, Cluster, Expired, Stale
+from vaultferry.cluster import Cluster
 from vaultferry.core import requests
+from vaultferry.core.answers import Absent, Expired, Stale
 from vaultferry.core.errors import Failure
 from vaultferry.core.events import Event
 from vaultferry.core.model import GROUP, VERSION

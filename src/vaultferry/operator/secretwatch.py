@@ -8,7 +8,8 @@ from typing import Any
 
 import structlog
 
-from vaultferry.cluster import Absent, Cluster, Expired, Stale
+from vaultferry.cluster import Cluster
+from vaultferry.core.answers import Absent, Expired, Stale
 from vaultferry.core.backoff import delay
 from vaultferry.core.errors import ApiForbidden, Failure
 from vaultferry.core.urgency import Lane

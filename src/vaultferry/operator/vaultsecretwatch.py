@@ -9,7 +9,8 @@ from typing import Any
 import kopf
 import structlog
 
-from vaultferry.cluster import Absent, Cluster
+from vaultferry.cluster import Cluster
+from vaultferry.core.answers import Absent
 from vaultferry.core.backoff import delay
 from vaultferry.core.errors import Failure
 from vaultferry.operator import watching

@@ -86,6 +86,7 @@ def seal(**options: Any) -> None:
     public_key = _read_public_key(request.key_file)
     sources = _read_sources(request)
     values = sources.read(trim_newline=request.trim_newline)
+    _check_values(request, values)
     scope = Scope(request.scope)
     sealed = {
         field: public_key.seal(value, scope, Place(*place, field))
@@ -121,7 +122,7 @@ def _read_sources(request: Request) -> Sources:
     if request.raw and len(sources.fields) != 1:
         raise Refused(f"--raw prints one token; {len(sources.fields)} fields given")
     elsewhere = fields.required if request.raw else ()
-    kind.check(request.method, dict.fromkeys([*sources.fields, *elsewhere], b"unread"))
+    kind.check_names(request.method, [*sources.fields, *elsewhere])
     return sources
 
 
@@ -134,6 +135,14 @@ def _read_type(request: Request) -> SecretType:
         known = ", ".join(kind.methods) or "none"
         raise Refused(f"--auth-method: type {kind.name} takes {known}")
     return kind
+
+
+def _check_values(request: Request, values: Mapping[str, bytes]) -> None:
+    kind = secrettypes.load(request.type_name)
+    fields = kind.fields(request.method)
+    # --raw may be one field of several, and the operator will see them together.
+    if fields and set(fields.required) <= set(values):
+        kind.check(request.method, values)
 
 
 def _write(request: Request, sealed: Mapping[str, str]) -> str:

@@ -1,8 +1,9 @@
 """What the module of a credential's type declares."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from vaultferry.core.checks import Check
 from vaultferry.core.errors import (
     FieldMissing,
     FieldUnknown,
@@ -13,10 +14,11 @@ from vaultferry.core.errors import (
 
 @dataclass(frozen=True)
 class Fields:
-    """The field names of one authentication method."""
+    """The fields of one authentication method: their names, and what cannot be."""
 
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -41,20 +43,38 @@ class SecretType:
         """Check opened values against the fields of the type.
 
         The API server has checked the names already; this holds where it did not,
-        and an empty value can be seen only here.
+        and a value can be seen only here.
 
         Raises:
             FieldMissing: a required field is absent.
             FieldUnknown: a field does not belong to the type.
             InvalidSpec: the type has no such method.
-            ValueInvalid: a value is empty.
+            ValueInvalid: a value is empty, or contradicts its field or another one.
         """
-        fields = self.fields(method)
-        if fields is not None:
-            _check_names(self.name, fields, values)
+        self.check_names(method, values)
         for name, value in sorted(values.items()):
             if not value:
                 raise ValueInvalid(f"field {name} is empty: seal a value for it")
+        fields = self.fields(method)
+        for check in fields.checks if fields else ():
+            check(values)
+
+    def check_names(self, method: str | None, names: Collection[str]) -> None:
+        """Check the names of the fields alone.
+
+        Raises:
+            FieldMissing: a required field is absent.
+            FieldUnknown: a field does not belong to the type.
+            InvalidSpec: the type has no such method.
+        """
+        fields = self.fields(method)
+        if fields is None:
+            return
+        takes = f"type {self.name} takes {', '.join(fields.names)}"
+        if missing := sorted(set(fields.required) - set(names)):
+            raise FieldMissing(f"missing: {', '.join(missing)}; {takes}")
+        if unknown := sorted(set(names) - set(fields.names)):
+            raise FieldUnknown(f"unknown: {', '.join(unknown)}; {takes}")
 
     def fields(self, method: str | None) -> Fields | None:
         """Return the fields of a method, of the first if None; None if any key goes.
@@ -69,11 +89,3 @@ class SecretType:
             known = ", ".join(self.methods)
             raise InvalidSpec(f"type {self.name} takes spec.authMethod {known}")
         return self.methods[chosen]
-
-
-def _check_names(type_name: str, fields: Fields, values: Mapping[str, bytes]) -> None:
-    takes = f"type {type_name} takes {', '.join(fields.names)}"
-    if missing := sorted(set(fields.required) - set(values)):
-        raise FieldMissing(f"missing: {', '.join(missing)}; {takes}")
-    if unknown := sorted(set(values) - set(fields.names)):
-        raise FieldUnknown(f"unknown: {', '.join(unknown)}; {takes}")

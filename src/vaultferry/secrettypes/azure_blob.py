@@ -1,0 +1,77 @@
+"""Azure Blob Storage: the key of an account, or a URL with a shared access signature.
+
+Whether a signature has expired is not looked at: the core has no clock, and what was
+right when it was written would be called wrong at some later, chance occasion.
+"""
+
+from base64 import b64decode
+from urllib.parse import parse_qs, urlsplit
+
+from vaultferry.core.checks import Values, one_line, told_apart
+from vaultferry.core.errors import ValueInvalid
+from vaultferry.core.secrettype import Fields, SecretType
+
+_KEY_LENGTH = 64
+
+
+def _check_key(values: Values) -> None:
+    key = values["account_key"]
+    if _decoded_length(key) != _KEY_LENGTH:
+        raise ValueInvalid(
+            f"field account_key has {len(key)} bytes that are not base64 of "
+            f"{_KEY_LENGTH}: seal the key alone, not a connection string"
+        )
+
+
+def _decoded_length(text: bytes) -> int | None:
+    try:
+        return len(b64decode(text, validate=True))
+    except ValueError:
+        return None
+
+
+def _check_url(values: Values) -> None:
+    url = values["sas_url"]
+    query = _query(url.decode())
+    if query is None:
+        raise ValueInvalid(
+            f"field sas_url has {len(url)} bytes that are no https:// URL: seal the "
+            "whole URL, not the signature alone"
+        )
+    if "sig" not in query:
+        raise ValueInvalid(
+            f"field sas_url has {len(url)} bytes without a signature (sig): seal the "
+            "URL with its shared access signature"
+        )
+
+
+def _query(url: str) -> dict[str, list[str]] | None:
+    try:
+        parts = urlsplit(url)
+        # http is what the emulator has.
+        is_url = parts.scheme in {"https", "http"} and parts.hostname
+        return parse_qs(parts.query) if is_url else None
+    except ValueError:
+        return None
+
+
+TYPE = SecretType(
+    name="azure_blob",
+    summary="access to Azure Blob Storage",
+    methods={
+        "azure_account_key": Fields(
+            required=("account_name", "account_key"),
+            checks=(
+                one_line,
+                told_apart(
+                    {
+                        "account_name": r"[a-z0-9]{3,24}",
+                        "account_key": r"[A-Za-z0-9+/]{86}==",
+                    }
+                ),
+                _check_key,
+            ),
+        ),
+        "azure_sas_url": Fields(required=("sas_url",), checks=(one_line, _check_url)),
+    },
+)

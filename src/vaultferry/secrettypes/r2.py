@@ -1,0 +1,31 @@
+"""An access key of Cloudflare R2: the id of an API token, and a hash of its value."""
+
+from vaultferry.core.checks import Values, no_token
+from vaultferry.core.errors import ValueInvalid
+from vaultferry.secrettypes._s3 import access_key, shaped
+
+# R2 itself refuses any other length.
+_ID_LENGTH = 32
+_TOKEN_LENGTH = 40
+
+
+def _check_lengths(values: Values) -> None:
+    if (length := len(values["access_key_id"])) != _ID_LENGTH:
+        raise ValueInvalid(
+            f"field access_key_id has {length} bytes, and R2 takes {_ID_LENGTH}: seal "
+            "the access key id, not the API token"
+        )
+    if len(values["secret_access_key"]) == _TOKEN_LENGTH:
+        raise ValueInvalid(
+            f"field secret_access_key has {_TOKEN_LENGTH} bytes, as an API token has: "
+            "seal the secret access key"
+        )
+
+
+TYPE = access_key(
+    "r2",
+    "an access key for Cloudflare R2",
+    no_token("cfut_", "cfat_"),
+    shaped(r"[0-9a-f]{32}", r"[0-9a-f]{64}"),
+    _check_lengths,
+)

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from tests.cli.command import Sealer
+from tests.cli.command import CANARY, Sealer
 from tests.keyrings import keyring
 from vaultferry.core.errors import TokenNotOpened
 from vaultferry.core.sealing import Place
@@ -105,6 +105,30 @@ def test_fields_that_do_not_fit_are_refused(
     sealer: Sealer, arguments: tuple[str, ...], line: str
 ) -> None:
     assert sealer.refusal(*arguments) == line
+
+
+def test_values_that_contradict_each_other_are_refused(sealer: Sealer) -> None:
+    key_id = sealer.file("access_key_id", b"ASIA" + b"Q2" * 8)
+    secret = sealer.file("secret_access_key", CANARY.encode())
+
+    line = sealer.refusal("--type", "s3", *key_id, *secret)
+
+    assert line.startswith("field access_key_id is of a temporary key (ASIA): seal its")
+
+
+def test_a_value_that_its_only_field_cannot_have_is_refused(sealer: Sealer) -> None:
+    field = sealer.file("sas_url", CANARY.encode())
+    options = ("--type", "azure_blob", "--auth-method", "azure_sas_url", "--raw")
+
+    assert "sas_url has 14 bytes that are no https://" in sealer.refusal(
+        *options, *field
+    )
+
+
+def test_one_raw_field_of_several_is_left_to_the_operator(sealer: Sealer) -> None:
+    field = sealer.file("access_key_id", b"ASIA" + b"Q2" * 8)
+
+    assert sealer.run("--raw", "--type", "s3", *field).stdout
 
 
 def test_an_unknown_type_is_refused_with_those_known(sealer: Sealer) -> None:

@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 import pytest
 
 from vaultferry.core.errors import FieldMissing, FieldUnknown, InvalidSpec, ValueInvalid
@@ -50,6 +52,39 @@ def test_every_unknown_field_is_named() -> None:
 def test_no_value_may_be_empty(kind: SecretType) -> None:
     with pytest.raises(ValueInvalid, match="field key is empty"):
         kind.check(None, FULL | {"key": b""})
+
+
+def _refuse(values: Mapping[str, bytes]) -> None:
+    raise ValueInvalid(f"refused: {', '.join(values)}")
+
+
+CHECKED = SecretType(
+    name="store",
+    summary="one",
+    methods={"first": FIRST, "second": Fields(("url",), checks=(_refuse,))},
+)
+
+
+def test_the_checks_of_the_method_see_all_values() -> None:
+    CHECKED.check("first", FULL)
+
+    with pytest.raises(ValueInvalid, match=r"^refused: url$"):
+        CHECKED.check("second", {"url": b"1"})
+
+
+def test_checks_see_only_values_that_are_there() -> None:
+    with pytest.raises(ValueInvalid, match="field url is empty"):
+        CHECKED.check("second", {"url": b""})
+    with pytest.raises(FieldMissing):
+        CHECKED.check("second", {})
+
+
+def test_names_are_checked_without_values() -> None:
+    CHECKED.check_names("second", ["url"])
+    ANY.check_names(None, ["whatever"])
+
+    with pytest.raises(FieldUnknown, match="unknown: id; type store takes url"):
+        CHECKED.check_names("second", ["url", "id"])
 
 
 def test_a_type_without_methods_takes_any_keys() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.controlplane import ControlPlane
+from tests.e2e import pairs
 from tests.e2e.acts import fresh, refusal
 from tests.e2e.tenant import Body, Tenant
 from vaultferry.core.keyring import Keyring
@@ -63,7 +64,7 @@ REFUSED: dict[str, tuple[Body, str]] = {
     "no type": ({"sealed": SEALED}, "spec.type: Required value"),
     "unknown type": (
         opaque(type=CANARY),
-        'supported values: "opaque", "password", "token"',
+        'supported values: "azure_blob", "b2", ',
     ),
     "no source": ({"type": "opaque"}, SEAL),
     "sealed without fields": (sealed(), "at least 1 propert"),
@@ -87,6 +88,10 @@ REFUSED: dict[str, tuple[Body, str]] = {
         {"type": "password", "sealed": {"username": TOKEN, "passwd": TOKEN}},
         "spec.sealed of type password takes exactly username, password",
     ),
+    "64 long fields for a type of two": (
+        {"type": "s3", "sealed": {f"{i:0>253}": TOKEN for i in range(64)}},
+        "spec.sealed of type s3 takes exactly access_key_id, secret_access_key, and",
+    ),
     "a method of another type": (
         {"type": "token", "authMethod": "password", "sealed": {"token": TOKEN}},
         "type token takes spec.authMethod token",
@@ -105,7 +110,7 @@ REFUSED: dict[str, tuple[Body, str]] = {
     ),
     "an unknown method": (
         opaque(authMethod="magic"),
-        'supported values: "password", "token"',
+        'supported values: "azure_account_key", "azure_sas_url", ',
     ),
     "credentials": ({"type": "opaque", "credentials": {"a": CANARY}}, SEAL),
     "credentials beside sealed": (opaque(credentials={"a": CANARY}), SEAL),
@@ -217,6 +222,29 @@ def test_bad_input_is_refused_with_what_to_write_instead(
         assert words in message, way
         assert CANARY not in message or case in QUOTED, way
         assert len(message) < 2 * KIB, way
+    assert not shared.exists("vaultsecret", "db")
+
+
+@pytest.mark.parametrize("case", pairs.FITTING)
+def test_the_fields_of_a_type_and_method_are_accepted(
+    case: str, shared: Tenant
+) -> None:
+    text = json.dumps(vaultsecret(shared, **pairs.FITTING[case]))
+
+    shared.kubectl(*WAYS["create"], "--dry-run=server", stdin=text)
+
+
+@pytest.mark.parametrize("case", pairs.WRONG)
+def test_what_does_not_fit_a_type_and_method_is_refused(
+    case: str, shared: Tenant
+) -> None:
+    spec, words = pairs.WRONG[case]
+    text = json.dumps(vaultsecret(shared, **spec))
+
+    message = refusal(shared, *WAYS["create"], stdin=text)
+
+    assert words in message
+    assert pairs.VALUE not in message
     assert not shared.exists("vaultsecret", "db")
 
 

@@ -1,0 +1,105 @@
+from base64 import b64encode
+
+import pytest
+
+from tests.secrettypes.values import refusal
+from vaultferry.secrettypes.azure_blob import TYPE
+
+ACCOUNT = b"canaryaccount"
+KEY = b64encode(bytes(range(64)))
+HOST = b"https://canary.blob.core.windows.net"
+SIGNED = HOST + b"/box?sv=2024-11-04&sr=c&sp=r&se=2020-01-01&sig=Y2FuYXJ5%3D"
+
+
+def account(name: bytes, key: bytes) -> dict[str, bytes]:
+    return {"account_name": name, "account_key": key}
+
+
+def test_an_account_and_its_key_are_taken_by_default() -> None:
+    TYPE.check(None, account(ACCOUNT, KEY))
+    TYPE.check("azure_account_key", account(b"Of-a-new-shape", KEY))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (account(KEY, ACCOUNT), "field account_name has 88 bytes that look like acco"),
+        (account(ACCOUNT, ACCOUNT), "field account_key has 13 bytes that look like ac"),
+        (
+            account(ACCOUNT, KEY[:-1]),
+            "field account_key has 87 bytes that are not base",
+        ),
+        (
+            account(ACCOUNT, KEY[4:]),
+            "field account_key has 84 bytes that are not base64",
+        ),
+        (
+            account(ACCOUNT, b"-" + KEY[1:]),
+            "field account_key has 88 bytes that are not",
+        ),
+        (
+            account(ACCOUNT, b"AccountName=canaryaccount;AccountKey=" + KEY),
+            "field account_key has 125 bytes that are not base64 of 64: seal the key",
+        ),
+        (
+            account(ACCOUNT, KEY + b"\n"),
+            "field account_key has 89 bytes that are not one",
+        ),
+    ],
+    ids=[
+        "swapped",
+        "the name twice",
+        "cut off",
+        "too short",
+        "no base64",
+        "a connection string",
+        "a line break",
+    ],
+)
+def test_what_is_no_key_of_an_account_is_refused(
+    values: dict[str, bytes], words: str
+) -> None:
+    assert refusal(TYPE, values).startswith(words)
+
+
+@pytest.mark.parametrize(
+    "url", [SIGNED, b"http://127.0.0.1:10000/dev?sig=a"], ids=["Azure", "the emulator"]
+)
+def test_a_signed_url_is_taken_and_its_end_not_looked_at(url: bytes) -> None:
+    TYPE.check("azure_sas_url", {"sas_url": url})
+
+
+NO_URL = "are no https:// URL: seal the whole URL, not the signature alone"
+NO_SIGNATURE = (
+    "without a signature (sig): seal the URL with its shared access signature"
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (HOST + b"/box", NO_SIGNATURE),
+        (SIGNED.replace(b"&sig=Y2FuYXJ5%3D", b""), NO_SIGNATURE),
+        (SIGNED.replace(b"Y2FuYXJ5%3D", b""), NO_SIGNATURE),
+        (SIGNED.partition(b"?")[2], NO_URL),
+        (b"?" + SIGNED.partition(b"?")[2], NO_URL),
+        (b"https:///box?sig=a", NO_URL),
+        (b"https://[canary?sig=a", NO_URL),
+        (b"ftp" + SIGNED, NO_URL),
+    ],
+    ids=[
+        "unsigned",
+        "no signature",
+        "an empty signature",
+        "a signature alone",
+        "a query alone",
+        "no host",
+        "a broken host",
+        "another scheme",
+    ],
+)
+def test_what_is_no_signed_url_is_refused(url: bytes, words: str) -> None:
+    said = refusal(TYPE, {"sas_url": url}, "azure_sas_url")
+
+    assert said.startswith(f"field sas_url has {len(url)} bytes ")
+    assert said.endswith(words)

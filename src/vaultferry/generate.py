@@ -19,6 +19,7 @@ _TYPES = f"""<!-- {_NOTE} -->
 
 `spec.type` says what a credential is, and so which fields it has.
 `spec.authMethod` chooses between the ways of a type; without it, the first is meant.
+A field in brackets may be left out.
 
 | `spec.type` | what it is | `spec.authMethod` | fields | type of the Secret |
 |---|---|---|---|---|

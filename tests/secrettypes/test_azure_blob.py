@@ -34,6 +34,10 @@ def test_an_account_and_its_key_are_taken_by_default() -> None:
             "field account_key has 84 bytes that are not base64",
         ),
         (
+            account(ACCOUNT, KEY[:9] + b"-" + KEY[9:]),
+            "field account_key has 89 bytes that are not ba",
+        ),
+        (
             account(ACCOUNT, b"-" + KEY[1:]),
             "field account_key has 88 bytes that are not",
         ),
@@ -51,6 +55,7 @@ def test_an_account_and_its_key_are_taken_by_default() -> None:
         "the name twice",
         "cut off",
         "too short",
+        "a strange letter more",
         "no base64",
         "a connection string",
         "a line break",
@@ -67,6 +72,12 @@ def test_what_is_no_key_of_an_account_is_refused(
 )
 def test_a_signed_url_is_taken_and_its_end_not_looked_at(url: bytes) -> None:
     TYPE.check("azure_sas_url", {"sas_url": url})
+
+
+def test_a_line_break_in_a_url_is_refused() -> None:
+    said = refusal(TYPE, {"sas_url": SIGNED + b"\n"}, "azure_sas_url")
+
+    assert "that are not one line of text" in said
 
 
 NO_URL = "are no https:// URL: seal the whole URL, not the signature alone"

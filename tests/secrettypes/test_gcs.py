@@ -41,6 +41,10 @@ NO_OBJECT = (
         (with_(private_key=""), "lack private_key:"),
         (with_(client_email=7, token_uri=None), "lack client_email, token_uri:"),
         (with_(private_key="canary"), "have a private_key that is not PEM:"),
+        (
+            with_(private_key="-----BEGIN CERTIFICATE-----"),
+            "have a private_key that is not PEM:",
+        ),
     ],
     ids=[
         "no JSON",
@@ -54,6 +58,7 @@ NO_OBJECT = (
         "an empty key",
         "no texts",
         "no PEM",
+        "a certificate",
     ],
 )
 def test_what_is_no_key_of_a_service_account_is_refused(

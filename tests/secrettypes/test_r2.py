@@ -6,6 +6,7 @@ from vaultferry.secrettypes.r2 import TYPE
 KEY_ID = "0123abcd" * 4
 SECRET = "4567cdef" * 8
 API_TOKEN = "cfut_" + "aB" * 20
+ACCOUNT_TOKEN = "cfat_" + "aB" * 20
 OLD_API_TOKEN = "a_B-" * 10
 
 
@@ -23,6 +24,10 @@ def test_a_key_is_taken_and_so_is_a_secret_of_a_new_shape() -> None:
         (
             pair(API_TOKEN, SECRET),
             "field access_key_id has 45 bytes that begin like an",
+        ),
+        (
+            pair(ACCOUNT_TOKEN, SECRET),
+            "field access_key_id has 45 bytes that begin like",
         ),
         (
             pair(KEY_ID, API_TOKEN),
@@ -46,6 +51,7 @@ def test_a_key_is_taken_and_so_is_a_secret_of_a_new_shape() -> None:
         "the secret twice",
         "the id twice",
         "a token as id",
+        "an account's token as id",
         "a token as secret",
         "an old token as id",
         "an old token as secret",

@@ -32,6 +32,9 @@ class Life:
     by_hand: Values | None = None
     """What a person wrote into the Secret."""
 
+    requests: int = 0
+    """What the operator has to ask for at least, reads included."""
+
     merges: bool = False
     """Whether it all happens in a Secret of somebody else, beside `HOST`."""
 
@@ -124,15 +127,19 @@ def lost(stage: Stage) -> None:
 
 
 LIVES = {
-    "create": Life(lambda stage: stage.create(BEFORE), begins=None, ends=BEFORE),
-    "update": Life(lambda stage: stage.update(AFTER), begins=BEFORE, ends=AFTER),
-    "drift": Life(lambda s: s.edit(BY_HAND), BEFORE, BEFORE, by_hand=BY_HAND),
-    "lost": Life(lost, begins=BEFORE, ends=BEFORE),
+    "create": Life(lambda s: s.create(BEFORE), None, BEFORE, requests=2),
+    "update": Life(lambda s: s.update(AFTER), BEFORE, AFTER, requests=2),
+    "drift": Life(lambda s: s.edit(BY_HAND), BEFORE, BEFORE, BY_HAND, requests=3),
+    "lost": Life(lost, begins=BEFORE, ends=BEFORE, requests=3),
     "delete": Life(deleted, begins=BEFORE, ends=None),
-    "merge": Life(lambda s: s.create(BEFORE, "Merge"), None, BEFORE, merges=True),
-    "merged update": Life(lambda s: s.update(AFTER), BEFORE, AFTER, merges=True),
-    "merged drift": Life(
-        lambda s: s.take("password"), BEFORE, BEFORE, by_hand=LESS, merges=True
+    "merge": Life(
+        lambda s: s.create(BEFORE, "Merge"), None, BEFORE, requests=3, merges=True
     ),
-    "merged delete": Life(deleted, begins=BEFORE, ends=None, merges=True),
+    "merge-update": Life(
+        lambda s: s.update(AFTER), BEFORE, AFTER, requests=3, merges=True
+    ),
+    "merge-drift": Life(
+        lambda s: s.take("password"), BEFORE, BEFORE, LESS, requests=3, merges=True
+    ),
+    "merge-delete": Life(deleted, begins=BEFORE, ends=None, requests=2, merges=True),
 }

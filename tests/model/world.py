@@ -130,11 +130,21 @@ class World:
         ]
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether nothing happened since the last rest that costs anything."""
+    def noise(self) -> list[str]:
+        """What was written since the last rest that costs anything.
+
+        Without what goes or is about to: that is the garbage collector's work, which
+        may be late, and never the operator's.
+        """
         events = [e for e in self._scene.events if e.version > self._since]
         histories = [each.history for each in self._fields]
-        return all(any(h.is_late_note(e) for h in histories) for e in events)
+        return [
+            f"{e.kind} {e.resource} {e.name}"
+            for e in events
+            if e.kind != "DELETED"
+            and "deletionTimestamp" not in e.body["metadata"]
+            and not any(h.is_late_note(e) for h in histories)
+        ]
 
     @property
     def _scene(self) -> Scene:

@@ -5,7 +5,7 @@ INSTALLED := .venv/installed
 N ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaign bench check controlplane generate clean
+.PHONY: help demo test test-e2e test-others campaign bench check controlplane generate clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | \
@@ -16,10 +16,17 @@ demo: $(INSTALLED) ## set up, then show a sealed VaultSecret become a Secret
 
 test: check ## set up, check, then test on a real API server
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(PYTEST)
+	@# Both wait for clocks and servers most of the time.
+	$(MAKE) --jobs=2 --output-sync=line test-e2e test-others
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='src/vaultferry/core/*,src/vaultferry/formats/*,src/vaultferry/secrettypes/*'
+
+test-e2e:
+	$(BIN)/coverage run -m pytest $(PYTEST) tests/e2e
+
+test-others:
+	$(BIN)/coverage run -m pytest $(PYTEST) --ignore=tests/e2e
 
 check: $(INSTALLED) ## format, lint, types, import contracts, generated files current
 	$(BIN)/ruff format --check .

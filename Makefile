@@ -17,7 +17,7 @@ demo: $(INSTALLED) ## set up, then show a sealed VaultSecret become a Secret
 test: check ## set up, check, then test on a real API server
 	$(BIN)/coverage erase
 	@# Both wait for clocks and servers most of the time.
-	$(MAKE) --jobs=2 --output-sync=line test-e2e test-others
+	$(MAKE) --jobs=2 test-e2e test-others
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='src/vaultferry/core/*,src/vaultferry/formats/*,src/vaultferry/secrettypes/*'

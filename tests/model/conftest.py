@@ -7,8 +7,10 @@ import pytest
 from tests.controlplane import ControlPlane
 from tests.e2e.operator import install
 
-# Hours for the lot: each bug is looked for until it is found.
-collect_ignore = [] if os.environ.get("CAMPAIGN") else ["test_bugs.py"]
+# A run still finds wrong, once in a while, what is right: see README.md. And it takes
+# hours to look for each bug until it is found.
+_CAMPAIGN = bool(os.environ.get("CAMPAIGN"))
+collect_ignore = [] if _CAMPAIGN else ["test_bugs.py", "test_run.py"]
 
 
 @pytest.fixture(scope="session")

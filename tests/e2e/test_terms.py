@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ class Story:
         configuration = Configuration()
         await _load(config_file=str(kubeconfig), client_configuration=configuration)
         settings = Settings(keyring, port=0)
+        # One thread, from the first term on: a pool takes more when it likes to.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         stop = asyncio.Event()
         operator = Operator(settings, configuration)
         running = asyncio.create_task(operator.run(stop))

@@ -100,7 +100,7 @@ async def _write(bench: Bench, writes: Mapping[Key, tuple[Body, Body]]) -> Figur
             path = f"{objects.collection(key.namespace)}/{key.name}/status"
             await client.patch(path, status)
 
-        # Watched like everybody: the watch costs the API server a sixth of its CPU.
+        # Watched like everybody: the watch is work for the API server, too.
         watched = (objects.collection(), list(writes), is_true("Ready"))
         async with arrivals(bench.admin, *watched) as seen:
             before, began = Cpu.of(os.getpid(), bench.plane), time.monotonic()

@@ -954,6 +954,19 @@ def test_a_forced_sync_of_a_secret_found_right_leaves_it_ready() -> None:
     assert world.says["Ready"] == "Synced"
 
 
+def test_what_was_found_right_is_not_called_wrong_after_a_start() -> None:
+    world = let_be()
+    world.reconcile.keyring = keyring(2)
+    world.edit(annotations={FORCE_SYNC: "now"})
+    world.step()
+    world.start(keyring(2))
+
+    world.step()
+
+    assert world.calls == []
+    assert world.says == {"Ready": "Synced", "Fresh": "!UnknownKeyId"}
+
+
 def test_a_forced_sync_waits_while_suspended() -> None:
     world = synced()
     world.edit({"suspend": True}, annotations={FORCE_SYNC: "now"})

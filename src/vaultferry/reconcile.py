@@ -236,20 +236,27 @@ class Reconciler:
         if wait > 0:
             return replace(_NOTHING, again=wait, lane=Lane.LAST)
         self._trickle.done(key)
-        seen = self.secrets.get(gather.target(resource))
-        before = resource.status.synced_secret
-        is_right = seen is not None and seen.identity == self._right.get(key)
-        if seen is None or before is None or resource.deleting or not is_right:
+        if resource.deleting:
             return _NOTHING
-        moved = {"uid": seen.uid, "resource_version": seen.resource_version}
-        after = resource.status.model_copy(
-            update={"synced_secret": before.model_copy(update=moved)}
-        )
         try:
+            after = self._noted(key, resource, resource.status)
             return await self._write(key, resource, after)
         except (Absent, Stale, Failure):
             # It is no loss: the next process looks for itself.
             return _NOTHING
+
+    def _noted(self, key: Key, resource: VaultSecret, status: Status) -> Status:
+        """Return a status that names the Secret's version, where that was found right.
+
+        Else a later process that cannot tell would have to call it wrong.
+        """
+        seen = self.secrets.get(gather.target(resource))
+        synced = status.synced_secret
+        if seen is None or synced is None or seen.identity != self._right.get(key):
+            return status
+        moved = {"uid": seen.uid, "resource_version": seen.resource_version}
+        now = synced.model_copy(update=moved)
+        return status.model_copy(update={"synced_secret": now})
 
     async def _report_done(self, key: Key, resource: VaultSecret, done: Done) -> Result:
         now, about = self.around.clock(), _about(resource)
@@ -270,6 +277,8 @@ class Reconciler:
     ) -> Result:
         """Write the status where it differs."""
         after = report.status(resource, how, realisation, self.around.now())
+        if realisation is None:
+            after = self._noted(key, resource, after)
         return await self._write(key, resource, after)
 
     async def _write(self, key: Key, resource: VaultSecret, after: Status) -> Result:

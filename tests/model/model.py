@@ -151,20 +151,21 @@ def reconcile(state: State, resource: Resource, keys: Keys) -> Iterator[State]:
 
 
 def reachable(
-    states: Collection[State], lagging: Collection[Declared], keys: Keys
+    states: Collection[State], lagging: Collection[Resource], keys: Keys
 ) -> set[State]:
     """Return every state that an operator, however often it is ended, may lead to.
 
     Args:
         states: where it begins.
-        lagging: what it may still believe to be declared, while it writes a Secret.
+        lagging: what it may still believe to be declared, while it writes a Secret;
+            with the last status of what is gone.
         keys: its root keys.
     """
 
     def steps(state: State) -> Iterator[State]:
         yield from _steps(state, keys)
-        for declared in lagging:
-            yield from _late(state, declared, keys)
+        for resource in lagging:
+            yield from _late(state, resource, keys)
 
     return _closure(states, steps)
 
@@ -293,15 +294,16 @@ def _realised(state: State, resource: Resource, keys: Keys) -> Iterator[State]:
         yield replace(state.put(Resource(declared, status)), secret=secret)
 
 
-def _late(state: State, declared: Declared, keys: Keys) -> Iterator[State]:
+def _late(state: State, lagging: Resource, keys: Keys) -> Iterator[State]:
     """Yield the Secret written for what is, or was, declared; and no status."""
+    declared, now = lagging.declared, state.get(lagging.declared.name)
     fault = source_faults(declared, keys) or _secret_fault(declared, state.secret)
     if declared.suspended or fault:
         return
-    now = state.get(declared.name)
     alive = now is not None and now.declared.born == declared.born
-    resource = Resource(declared, now.status if now and alive else Status())
-    version = _version(resource, state.secret, keys)
+    # The version goes on from the status; also from that of what is gone meanwhile.
+    known = replace(lagging, status=now.status) if now and alive else lagging
+    version = _version(known, state.secret, keys)
     for secret in _written(declared, state.secret, version, keys):
         yield replace(state, secret=secret)
 

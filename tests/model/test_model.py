@@ -113,6 +113,18 @@ def test_a_late_write_may_hold_what_was_declared_before() -> None:
     broken = edited(synced, replace(APP, sealed=2, wrong="TokenNotOpened"))
     bare = replace(broken, secret=None)
 
-    ends = settled(reachable({bare}, {APP}, KEYS), KEYS)
+    ends = settled(reachable({bare}, {Resource(APP)}, KEYS), KEYS)
 
     assert {each.secret is None for each in ends} == {True, False}
+
+
+def test_a_late_write_for_what_is_gone_goes_on_from_its_version() -> None:
+    orphan = replace(APP, owned=False)
+    synced = end(state(orphan))
+    changed = edited(synced, replace(orphan, values=B, sealed=2)).get("app")
+    assert changed is not None
+
+    ends = settled(reachable({synced.drop("app")}, {changed}, KEYS), KEYS)
+
+    found = {(each.secret.data, each.secret.version) for each in ends if each.secret}
+    assert found == {(A, 1), (B, 2)}

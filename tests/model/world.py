@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, product
 from random import Random
@@ -13,7 +13,15 @@ from tests.model import picture
 from tests.model.administrator import Administrator
 from tests.model.generator import Plot
 from tests.model.history import History, Violation
-from tests.model.model import Declared, Keys, State, reachable, settled
+from tests.model.model import (
+    Declared,
+    Keys,
+    Resource,
+    State,
+    Status,
+    reachable,
+    settled,
+)
 from tests.model.observer import Scene
 from tests.model.operations import Operation, edit_data
 from tests.model.picture import Picture
@@ -75,6 +83,9 @@ class Field:
     late: dict[Declared, float] = field(default_factory=dict)
     """Until when it may do so for what was deleted: no status tells that it ended."""
 
+    left: dict[int, set[Status]] = field(default_factory=dict)
+    """What counts of the status that each of those may have had at its end."""
+
     expected: dict[Picture, set[State]] = field(default_factory=dict)
     operations: int = 0
     """How many there were since the last rest."""
@@ -87,20 +98,39 @@ class Field:
         now = chain.from_iterable(state.resources for state in self.states)
         self.lagging |= {resource.declared for resource in now}
 
-    def believed(self) -> set[Declared]:
+    def ended(self, before: Iterable[State]) -> None:
+        """Note what may have been the status of those that are not there any more."""
+        alive = self._alive()
+        for resource in chain.from_iterable(state.resources for state in before):
+            if resource.declared.born not in alive:
+                last = resource.status
+                counts = Status(version=last.version, print=last.print)
+                self.left.setdefault(resource.declared.born, set()).add(counts)
+
+    def believed(self) -> set[Resource]:
         """Return what an operator may believe to be declared."""
         now = time.monotonic()
-        return self.lagging | {each for each, end in self.late.items() if end > now}
+        late = {each for each, end in self.late.items() if end > now}
+        return {
+            Resource(each, status)
+            for each in self.lagging | late
+            for status in self.left.get(each.born, {Status()})
+        }
 
     def rested(self) -> None:
         """Note that everything came to rest; what is still there was seen to do so."""
-        there = chain.from_iterable(state.resources for state in self.states)
-        alive = {resource.declared.born for resource in there}
+        alive = self._alive()
         end = time.monotonic() + _LATE_SECONDS
         self.late = {e: t for e, t in self.late.items() if t > time.monotonic()}
         self.late |= {e: end for e in self.lagging if e.born not in alive}
+        late = {each.born for each in self.late}
+        self.left = {born: each for born, each in self.left.items() if born in late}
         self.lagging = set()
         self.plot.rested()
+
+    def _alive(self) -> set[int]:
+        there = chain.from_iterable(state.resources for state in self.states)
+        return {resource.declared.born for resource in there}
 
 
 class World:
@@ -290,6 +320,7 @@ class World:
         self._done[-1] += "" if accepted else " (refused)"
         if not each.states:
             raise Violation(f"{operation}: was {'' if accepted else 'not '}possible")
+        each.ended(before)
         each.declared()
         each.states = reachable(each.states, each.believed(), keys)
         each.operations += 1
@@ -338,7 +369,8 @@ class World:
         await self.begin()
         for each in self._fields:
             each.plot.lost()
-            each.states, each.lagging, each.late = {State()}, set(), {}
+            each.states, each.lagging = {State()}, set()
+            each.late, each.left = {}, {}
             each.operations = 0
             each.history = History(self._name, each.plot.target)
         self._done.append("lose namespace")

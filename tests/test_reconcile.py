@@ -569,6 +569,18 @@ def test_of_two_who_adopt_the_first_wins() -> None:
     assert world.data == {"theirs": b""}
 
 
+def test_a_conflict_is_told_in_the_same_words_after_a_start() -> None:
+    world = World()
+    world.cluster.meanwhile["create secret"] = lambda: world.cluster.store(
+        world.cluster.secrets, foreign_secret(annotations={OWNER_KEY: "team/other"})
+    )
+    rivalled(world)
+    assert world.step().name == "Conflict"
+    world.start()
+
+    assert (world.step().name, world.calls) == ("Conflict", [])
+
+
 def test_a_create_that_loses_a_race_looks_before_it_writes() -> None:
     world = World()
     world.cluster.meanwhile["create secret"] = lambda: world.cluster.store(

@@ -123,11 +123,13 @@ async def check_rival(
     """Check that the Secret, where it is to be adopted, is not another VaultSecret's.
 
     Raises:
-        Conflict: it is.
+        Conflict: it is, or it does not consent.
     """
     rival = plan.rival(current.seen, resource.owner) if current else None
     if current is None or rival is None:
         return
+    # In the same words, whether the Secret was in view or is only found now.
+    plan.check_owner(current.seen, resource.owner)
     other = await live(cluster, Key(resource.namespace, rival))
     if other and target(other) == target(resource) and not merge.is_merging(other):
         raise Conflict(

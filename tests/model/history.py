@@ -100,6 +100,19 @@ class History:
             return False
         return _without_synced(before) == _without_synced(event.body)
 
+    def told(self, event: Event) -> str:
+        """Show an event for people; of a status all that changed, of a Secret nothing.
+
+        A status holds no values of credentials.
+        """
+        place = f"{event.kind} {event.resource}/{event.name} in {self.namespace}"
+        if event.resource == "secrets":
+            return place
+        old = (self._resources.get(event.name) or {}).get("status") or {}
+        new = event.body.get("status") or {}
+        parts = [k for k in sorted({*old, *new}) if old.get(k) != new.get(k)]
+        return f"{place}: {[(k, old.get(k), new.get(k)) for k in parts]}"
+
     def check(self, event: Event) -> None:
         """Take an event.
 

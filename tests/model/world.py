@@ -169,11 +169,12 @@ class World:
         events = [e for e in self._scene.events if e.version > self._since]
         histories = [each.history for each in self._fields]
         return [
-            f"{e.kind} {e.resource} {e.name}"
-            for e in events
-            if e.kind != "DELETED"
+            history.told(e)
+            for e, history in product(events, histories)
+            if history.is_about(e)
+            and e.kind != "DELETED"
             and "deletionTimestamp" not in e.body["metadata"]
-            and not any(h.is_late_note(e) for h in histories)
+            and not history.is_late_note(e)
         ]
 
     @property

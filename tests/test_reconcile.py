@@ -979,6 +979,21 @@ def test_what_was_found_right_is_not_called_wrong_after_a_start() -> None:
     assert world.says == {"Ready": "Synced", "Fresh": "!UnknownKeyId"}
 
 
+def test_what_cannot_be_repaired_is_told_the_same_after_a_start() -> None:
+    world = synced()
+    world.start(keyring(2))
+    world.edit_secret({"token": ""})
+    world.step()
+    told = world.says
+    world.start(keyring(2))
+
+    world.step()
+
+    assert world.calls == []
+    assert world.says == told
+    assert told["Fresh"] == "!UnknownKeyId"
+
+
 def test_a_forced_sync_waits_while_suspended() -> None:
     world = synced()
     world.edit({"suspend": True}, annotations={FORCE_SYNC: "now"})

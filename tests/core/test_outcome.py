@@ -1,6 +1,13 @@
 import pytest
 
-from tests.builders import NEEDS_PERSON, WILL_RETRY, realised, seen, vault_secret
+from tests.builders import (
+    NEEDS_PERSON,
+    NOW,
+    WILL_RETRY,
+    realised,
+    seen,
+    vault_secret,
+)
 from vaultferry.core.errors import Conflict, Failure
 from vaultferry.core.outcome import (
     Failed,
@@ -10,7 +17,9 @@ from vaultferry.core.outcome import (
     TakenOver,
     of_failure,
 )
+from vaultferry.core.report import status
 from vaultferry.core.secret import Seen
+from vaultferry.core.vaultsecret import VaultSecret
 
 TAKEN = Conflict("Secret app exists and is not ours")
 
@@ -48,6 +57,26 @@ def test_before_the_first_sync_every_failure_is_one_of_the_sync(
     assert of_failure(vault_secret(), TAKEN, there) == Failed(TAKEN)
 
 
+@pytest.mark.parametrize("name", ["moved", "moved, source", "gone", "taken over"])
+def test_the_next_failure_is_of_the_same_row(name: str) -> None:
+    failure, there, row = ROWS[name]
+    said = failing(realised(), row)
+
+    assert of_failure(said, failure, there) == row
+
+
+def test_what_was_not_ready_is_not_ready_by_a_failure() -> None:
+    said = failing(realised(), RepairFailed(NEEDS_PERSON))
+
+    assert of_failure(said, NEEDS_PERSON, AS_WRITTEN) == Failed(NEEDS_PERSON)
+
+
+def failing(resource: VaultSecret, row: Outcome) -> VaultSecret:
+    """Return a VaultSecret whose status says how an attempt ended."""
+    said = status(resource, row, None, NOW)
+    return vault_secret(said.dumped())
+
+
 def test_a_secret_that_was_found_right_is_as_good_as_written() -> None:
     right = MOVED.identity
 
@@ -55,9 +84,9 @@ def test_a_secret_that_was_found_right_is_as_good_as_written() -> None:
 
 
 def test_a_status_without_a_secret_calls_for_a_repair() -> None:
-    status = {"conditions": [{"type": "Ready", "status": "True", "reason": "Synced"}]}
-    status["conditions"][0]["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    ready = {"conditions": [{"type": "Ready", "status": "True", "reason": "Synced"}]}
+    ready["conditions"][0]["lastTransitionTime"] = "2026-01-01T00:00:00Z"
     spec_digest = vault_secret().spec_digest
-    resource = vault_secret({**status, "realisedSpec": spec_digest})
+    resource = vault_secret({**ready, "realisedSpec": spec_digest})
 
     assert of_failure(resource, WILL_RETRY, AS_WRITTEN) == RepairFailed(WILL_RETRY)

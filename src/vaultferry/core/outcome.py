@@ -23,7 +23,7 @@ class Progressing:
 
 @dataclass(frozen=True)
 class Failed:
-    """The generation was never realised, and this attempt failed."""
+    """The generation is not said to be realised, and this attempt failed."""
 
     failure: Failure
     external: bool = False
@@ -94,13 +94,14 @@ def of_failure(
         seen: the Secret as last seen; None if absent or unknown.
         right: the `Seen.identity` that was read and found right, if any.
     """
-    if not resource.realised:
+    status, synced = resource.status, resource.status.synced_secret
+    # Not whether it is Ready: the next attempt that fails is to say the same.
+    if status.realised_spec != resource.spec_digest:
         return Failed(failure)
-    synced = resource.status.synced_secret
     if synced is None or seen is None or seen.uid != synced.uid:
         return RepairFailed(failure, failure.of_source)
     if isinstance(failure, Conflict):
         return TakenOver(failure)
     if seen.resource_version == synced.resource_version or seen.identity == right:
-        return RefreshFailed(failure)
+        return RefreshFailed(failure) if status.ready else Failed(failure)
     return RepairFailed(failure, failure.of_source)

@@ -356,6 +356,17 @@ def test_a_conflict_ends_where_the_secret_goes_while_it_is_reported() -> None:
     assert world.says == READY
 
 
+def test_a_conflict_ends_where_the_secret_goes_while_it_is_judged() -> None:
+    world = adoptable(**{OWNER_KEY: "team/other"})
+    rivalled(world)
+    world.cluster.meanwhile["get vaultsecret"] = world.delete_secret
+    assert world.step().name == "Conflict"
+
+    world.step()
+
+    assert world.says == READY
+
+
 def test_no_secret_is_made_for_a_resource_that_was_stalled_and_is_gone() -> None:
     world = World()
     world.cluster.store(world.cluster.secrets, secret_body())

@@ -197,13 +197,16 @@ class Reconciler:
             return await self._report(key, resource, Unchanged())
         if need is Need.SUSPEND:
             return await self._report(key, resource, Suspended())
+        # Not what is seen later: the Secret may go, or change, until this has ended.
+        basis = self._basis(resource)
         try:
             material = gather.material(self.keyring, resource, self.around.prefixes)
             done = await self._actor(resource).realise(resource, material)
         except NamespaceTerminating:
             raise
         except Failure as failure:
-            return await self._report_failure(key, resource, failure)
+            await self._report_failure(key, resource, failure)
+            return self._failed(key, basis, failure.reason, retry=failure.retry)
         if need is Need.COMPARE and self._is_let_be(key, resource, done):
             self._attempts.clear(key)
             self._trickle.put_off(key, self.around.clock())
@@ -297,13 +300,11 @@ class Reconciler:
 
     async def _report_failure(
         self, key: Key, resource: VaultSecret, failure: Failure
-    ) -> Result:
-        # Not what is seen after the status was written: the Secret may go meanwhile.
-        basis, seen = self._basis(resource), self.secrets.get(gather.target(resource))
+    ) -> None:
+        seen = self.secrets.get(gather.target(resource))
         how = of_failure(resource, failure, seen, self._right.get(key))
         if not self._is_blip(key, how):
             await self._report(key, resource, how)
-        return self._failed(key, basis, failure.reason, retry=failure.retry)
 
     def _is_blip(self, key: Key, how: Outcome) -> bool:
         if not isinstance(how, RefreshFailed) or not how.failure.retry:

@@ -14,6 +14,7 @@ import aiohttp
 from tests.controlplane import ControlPlane
 from tests.e2e.crowd import crowd
 from tests.keyrings import keyring, root_key
+from tests.model import sharing
 from tests.model.administrator import Administrator
 from tests.model.director import DISTURBANCES, Director
 from tests.model.generator import KINDS
@@ -33,7 +34,7 @@ _KEY_SECONDS = 4.0
 _KEY_ORDERS = (("two", "one"), ("one",), ("two",))
 
 OF_OPERATORS = (*DISTURBANCES, "other keys", "nothing")
-OF_OBJECTS = (*KINDS, "lose namespace", "fight")
+OF_OBJECTS = (*KINDS, *sharing.KINDS, "lose namespace", "fight")
 
 
 class Void(Exception):
@@ -171,7 +172,9 @@ class _Campaign:
     async def _walk(self, world: World) -> None:
         while not self._ended:
             self._parked += 1
-            await self._open.wait()
+            # It may be closed again before this is awake.
+            while not self._open.is_set():
+                await self._open.wait()
             self._parked -= 1
             if not self._ended:
                 await world.turn()

@@ -106,6 +106,22 @@ def test_at_rest_and_at_a_restart_nothing_is_called() -> None:
     assert (world.step().name, world.calls) == ("nothing", [])
 
 
+def test_a_secret_that_comes_while_it_is_missed_is_merged_into() -> None:
+    world = synced()
+    world.delete_secret()
+
+    def made() -> None:
+        world.cluster.store(world.cluster.secrets, shared())
+        world.watch()
+
+    world.cluster.meanwhile["get vaultsecret"] = made
+    assert world.step().name == "TargetMissing"
+
+    world.step()
+
+    assert world.says == {"Ready": "Synced"}
+
+
 def test_a_foreign_edit_is_read_once_and_nothing_is_written() -> None:
     world = synced()
 

@@ -367,6 +367,17 @@ def test_a_conflict_ends_where_the_secret_goes_while_it_is_judged() -> None:
     assert world.says == READY
 
 
+def test_a_conflict_ends_where_the_secret_was_found_only_by_the_attempt() -> None:
+    world = World()
+    world.cluster.store(world.cluster.secrets, foreign_secret())
+    assert world.step().name == "Conflict"
+    world.delete_secret()
+
+    world.step()
+
+    assert world.says == READY
+
+
 def test_no_secret_is_made_for_a_resource_that_was_stalled_and_is_gone() -> None:
     world = World()
     world.cluster.store(world.cluster.secrets, secret_body())

@@ -12,7 +12,7 @@ from vaultferry.core.keyring import Keyring
 from vaultferry.core.report import Realisation
 from vaultferry.core.secret import Current, Desired, Seen
 from vaultferry.core.vaultsecret import SyncedSecret, VaultSecret
-from vaultferry.gather import Material
+from vaultferry.gather import Looked, Material
 from vaultferry.views import Secrets
 
 ROUNDS = 3
@@ -39,8 +39,15 @@ class Actor:
     secrets: Secrets
     keyring: Keyring
 
-    async def realise(self, resource: VaultSecret, material: Material) -> Done:
+    async def realise(
+        self, resource: VaultSecret, material: Material, looked: Looked
+    ) -> Done:
         """Make the Secret right.
+
+        Args:
+            resource: the resource.
+            material: its values.
+            looked: what is in view; after a failure, what that was judged by.
 
         Raises:
             Failure: it could not be, or must not.
@@ -51,6 +58,7 @@ class Actor:
             self.cluster, self.secrets, resource, comparable=comparable
         )
         for _ in range(ROUNDS):
+            looked.at(current)
             await gather.check_rival(self.cluster, resource, current)
             wanted = self._wanted(resource, material, current)
             write = plan.write(wanted, current)

@@ -20,6 +20,20 @@ class Superseded(Exception):
     """The attempt is pointless: what it started from is gone or changing."""
 
 
+@dataclass
+class Looked:
+    """The Secret that an attempt last looked at: what its failure is judged by.
+
+    The view tells more than that, where the Secret went or changed meanwhile.
+    """
+
+    seen: Seen | None
+
+    def at(self, current: Current | None) -> None:
+        """Note what was read, or that nothing is there."""
+        self.seen = current.seen if current else None
+
+
 @dataclass(frozen=True, repr=False)
 class Material:
     """A credential, opened and laid out; without a `repr`, because it holds values."""

@@ -14,7 +14,7 @@ from vaultferry.core.keyring import Keyring
 from vaultferry.core.merge import Found
 from vaultferry.core.secret import Seen
 from vaultferry.core.vaultsecret import VaultSecret
-from vaultferry.gather import Material
+from vaultferry.gather import Looked, Material
 from vaultferry.views import Key, Secrets
 
 
@@ -38,8 +38,15 @@ class Merger:
         default_factory=WeakValueDictionary
     )
 
-    async def realise(self, resource: VaultSecret, material: Material) -> Done:
+    async def realise(
+        self, resource: VaultSecret, material: Material, looked: Looked
+    ) -> Done:
         """Make our keys in the Secret right, by at most one write.
+
+        Args:
+            resource: the resource.
+            material: its values.
+            looked: what is in view; after a failure, what that was judged by.
 
         Raises:
             Failure: they could not be made so, or must not.
@@ -52,7 +59,7 @@ class Merger:
         async with self._turn(target):
             for _ in range(ROUNDS):
                 try:
-                    return await self._once(resource, material)
+                    return await self._once(resource, material, looked)
                 except (Stale, Absent):
                     continue
         raise ApiUnavailable("the Secret changed while it was being written")
@@ -79,8 +86,10 @@ class Merger:
                 await self.cluster.patch_secret(*where, operations)
             # The view learns of it by the watch, which tells the others as well.
 
-    async def _once(self, resource: VaultSecret, material: Material) -> Done:
-        found = await self._read(resource)
+    async def _once(
+        self, resource: VaultSecret, material: Material, looked: Looked
+    ) -> Done:
+        found = await self._read(resource, looked)
         credential = versions.count(
             self.keyring,
             resource,
@@ -102,12 +111,13 @@ class Merger:
         done = realisation(material, credential, seen, found.content.type)
         return Done(done, seen, not isinstance(write, plan.Keep))
 
-    async def _read(self, resource: VaultSecret) -> Found:
+    async def _read(self, resource: VaultSecret, looked: Looked) -> Found:
         """Return the Secret, read from the API server now."""
         target = gather.target(resource)
         try:
             body = await self.cluster.get_secret(*target)
         except Absent:
+            looked.seen = None
             await self._check_wanted(resource)
             raise TargetMissing(
                 f"Secret {target.name} does not exist, and creationPolicy Merge makes "
@@ -116,6 +126,7 @@ class Merger:
         self.secrets.put(body)
         found = Found.parse(body, merge.manager(resource.owner))
         gather.check_stays(found.seen)
+        looked.seen = found.seen
         return found
 
     async def _check_wanted(self, resource: VaultSecret) -> None:

@@ -36,6 +36,7 @@ from vaultferry.core.secret import Seen
 from vaultferry.core.trickle import Trickle
 from vaultferry.core.urgency import Lane
 from vaultferry.core.vaultsecret import FORCE_SYNC, Status, VaultSecret
+from vaultferry.gather import Looked
 from vaultferry.merge import Merger, left_behind
 from vaultferry.views import Key, Secrets, VaultSecrets
 
@@ -197,15 +198,15 @@ class Reconciler:
             return await self._report(key, resource, Unchanged())
         if need is Need.SUSPEND:
             return await self._report(key, resource, Suspended())
-        # Not what is seen later: the Secret may go, or change, until this has ended.
-        basis = self._basis(resource)
+        looked = Looked(self.secrets.get(gather.target(resource)))
         try:
             material = gather.material(self.keyring, resource, self.around.prefixes)
-            done = await self._actor(resource).realise(resource, material)
+            done = await self._actor(resource).realise(resource, material, looked)
         except NamespaceTerminating:
             raise
         except Failure as failure:
             await self._report_failure(key, resource, failure)
+            basis = _based(resource, looked.seen)
             return self._failed(key, basis, failure.reason, retry=failure.retry)
         if need is Need.COMPARE and self._is_let_be(key, resource, done):
             self._attempts.clear(key)
@@ -325,10 +326,7 @@ class Reconciler:
         return Result(name, wait)
 
     def _basis(self, resource: VaultSecret) -> Hashable:
-        """Return all that an attempt depends on and that we watch."""
-        seen = self.secrets.get(gather.target(resource))
-        asked = requests.asked(resource.annotations)
-        return *_about(resource), asked, seen and seen.identity
+        return _based(resource, self.secrets.get(gather.target(resource)))
 
     def _tell_ignored(self, key: Key, resource: VaultSecret) -> None:
         """Post that a forced sync in a bad form is ignored, once for each value."""
@@ -348,6 +346,12 @@ class Reconciler:
 def _cleaning(key: Key) -> Hashable:
     """Return what failed clean-ups are remembered under: the resource may be there."""
     return "clean", key
+
+
+def _based(resource: VaultSecret, seen: Seen | None) -> Hashable:
+    """Return all that an attempt depends on and that we watch."""
+    asked = requests.asked(resource.annotations)
+    return *_about(resource), asked, seen and seen.identity
 
 
 def _about(resource: VaultSecret) -> tuple[str, int]:

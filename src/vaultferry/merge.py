@@ -117,7 +117,6 @@ class Merger:
         try:
             body = await self.cluster.get_secret(*target)
         except Absent:
-            looked.seen = None
             await self._check_wanted(resource)
             raise TargetMissing(
                 f"Secret {target.name} does not exist, and creationPolicy Merge makes "

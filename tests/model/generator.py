@@ -6,7 +6,8 @@ from random import Random
 from typing import Any
 
 from tests.model import operations as do
-from tests.model.model import UNSET, Declared, Items
+from tests.model.items import UNSET, Items
+from tests.model.model import Declared
 from tests.model.operations import Operation
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.sealing import Place, Scope
@@ -55,6 +56,11 @@ class Plot:
     fresh_reverts: int = 0
     """How often since the last rest."""
 
+    @property
+    def kinds(self) -> "Kinds":
+        """Each kind of operation, with its weight."""
+        return KINDS
+
     def next(self) -> int:
         """Return a number that was not there before."""
         self.counter += 1
@@ -62,10 +68,11 @@ class Plot:
 
     def draw(self) -> Operation:
         """Return the next operation."""
-        kinds = list(KINDS)
+        kinds = list(self.kinds)
+        weights = [self.kinds[kind][0] for kind in kinds]
         while True:
-            kind = self.random.choices(kinds, [KINDS[k][0] for k in kinds])[0]
-            made = KINDS[kind][1](self, kind)
+            kind = self.random.choices(kinds, weights)[0]
+            made = self.kinds[kind][1](self, kind)
             if made is None or (made.reverts and not self.may_revert):
                 continue
             if made.reverts:
@@ -150,11 +157,13 @@ class Plot:
 def manifest(draft: Draft, plot: Plot) -> dict[str, Any]:
     """Return a VaultSecret as one applies it."""
     declared = draft.declared
-    target: dict[str, Any] = {
-        "labels": dict(declared.labels),
-        "annotations": dict(declared.annotations),
-        "creationPolicy": "Owner" if declared.owned else "Orphan",
-    }
+    target: dict[str, Any] = {"creationPolicy": "Merge"}
+    if not declared.merges:
+        target = {
+            "labels": dict(declared.labels),
+            "annotations": dict(declared.annotations),
+            "creationPolicy": "Owner" if declared.owned else "Orphan",
+        }
     if declared.name != plot.target:
         target["name"] = plot.target
     spec: dict[str, Any] = {
@@ -327,7 +336,7 @@ def _delete(plot: Plot, kind: str) -> Operation | None:
 
 def _hand_edit(plot: Plot, kind: str) -> Operation | None:
     key = plot.random.choice(["key0", "key1", "token", "password", "stray"])
-    return do.edit_data(kind, plot.target, key, f"by hand {plot.next()}")
+    return do.edit_data(kind, plot.target, key, f"{do.BY_HAND} {plot.next()}")
 
 
 def _hand_remove(plot: Plot, kind: str) -> Operation | None:
@@ -400,7 +409,9 @@ def _place(plot: Plot, kind: str) -> Operation | None:
     return do.place_foreign(kind, plot.target, plot.value())
 
 
-KINDS: Mapping[str, tuple[int, Callable[[Plot, str], Operation | None]]] = {
+Kinds = Mapping[str, tuple[int, Callable[[Plot, str], Operation | None]]]
+
+KINDS: Kinds = {
     "create": (12, _create),
     "create rival": (2, _create_rival),
     "edit": (12, _edit),

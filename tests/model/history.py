@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.model.model import Declared, Items
+from tests.model.items import Items
+from tests.model.model import Declared
 from tests.model.observer import Event, Scene
-from tests.model.operations import OURS
+from tests.model.operations import BY_HAND, OURS
 from tests.model.picture import data
+from vaultferry.core.merge import PREFIX
 
 Body = Mapping[str, Any]
 
@@ -59,6 +61,9 @@ class History:
     """Which version of each VaultSecret the Secret was written for last."""
 
     _alive: set[str] = field(default_factory=set)
+    _gone: set[str] = field(default_factory=set)
+    """The names of those that were ever deleted."""
+
     _resources: dict[str, Body] = field(default_factory=dict)
     _secret: Body | None = None
     _secrets: dict[int, Body] = field(default_factory=dict)
@@ -137,11 +142,16 @@ class History:
         self._secrets[event.version] = event.body
 
     def _check_write(self, event: Event) -> None:
-        before, owner = self._secret, self._owner(event.body)
+        before = self._secret
         if before and _same_but_references(before, event.body):
             self.writes += _references(before) < _references(event.body)
             return
         self.writes += 1
+        self._check_content(event, before)
+
+    def _check_content(self, event: Event, before: Body | None) -> None:
+        """Check what the operator has written: the whole Secret is a VaultSecret's."""
+        owner = self._owner(event.body)
         if before and self._owner(before) != owner:
             raise self._violation(event, "I3: a Secret of somebody else was written")
         if owner not in self._versions:
@@ -179,6 +189,7 @@ class History:
                 self._check_status(event, before or {})
         if event.kind == "DELETED":
             self._resources.pop(event.name, None)
+            self._gone.add(event.name)
         else:
             self._resources[event.name] = event.body
 
@@ -203,9 +214,12 @@ class History:
             raise self._violation(event, "I4: Ready, but no such Secret was stored")
         said_of = (event.uid, event.body["metadata"]["generation"])
         for version in self._versions.get(event.name, []):
-            wrong = version.values != data(secret) or version.declared.wrong
+            wrong = version.declared.wrong or not self._realises(secret, version.values)
             if (version.uid, version.generation) == said_of and wrong:
                 raise self._violation(event, "I4: Ready, with a Secret of old")
+
+    def _realises(self, secret: Body, values: Items) -> bool:
+        return data(secret) == values
 
     def _owner(self, secret: Body) -> str:
         annotations = secret["metadata"].get("annotations") or {}
@@ -251,3 +265,48 @@ def _same_but_references(one: Body, other: Body) -> bool:
     b.pop("ownerReferences", None)
     parts = ("data", "type", "immutable")
     return a == b and [one.get(p) for p in parts] == [other.get(p) for p in parts]
+
+
+@dataclass
+class SharedHistory(History):
+    """One Secret of somebody else, and those who merge into it."""
+
+    def _check_content(self, event: Event, before: Body | None) -> None:
+        """Check what the operator has written: keys of one, and no others moved."""
+        if before is None:
+            raise self._violation(event, "I3: a Secret of somebody else was made")
+        now, then = dict(data(event.body)), dict(data(before))
+        changed = {key for key in {*now, *then} if now.get(key) != then.get(key)}
+        theirs = {key for key, value in then.items() if value.startswith(BY_HAND)}
+        if changed & theirs or _foreign(before) != _foreign(event.body):
+            raise self._violation(event, "I3: what somebody else has set was written")
+        if not any(self._explains(each, event, changed) for each in self._versions):
+            raise self._violation(
+                event, f"I1: {sorted(changed)} are not those of one declaration"
+            )
+
+    def _explains(self, name: str, event: Event, changed: set[str]) -> bool:
+        """Tell whether keys were written for a VaultSecret, or taken out after it."""
+        held, declared = data(event.body), self._versions[name]
+        if not changed <= {key for each in declared for key, _ in each.values}:
+            return False
+        if not changed & set(dict(held)) and name in self._gone:
+            return True
+        reached = self._reached.get(name, 0)
+        for number, version in enumerate(declared[reached:], reached):
+            right = self._realises(event.body, version.values)
+            if version.at < event.version and right and not version.declared.wrong:
+                self._reached[name] = number
+                return True
+        return False
+
+    def _realises(self, secret: Body, values: Items) -> bool:
+        return values <= data(secret)
+
+
+def _foreign(body: Body) -> tuple[object, ...]:
+    """Return what in a Secret nobody changes who merges into it."""
+    metadata = _meta(body)
+    notes = metadata.pop("annotations", None) or {}
+    others = {key: text for key, text in notes.items() if not key.startswith(PREFIX)}
+    return metadata, others, body.get("type"), body.get("immutable")

@@ -1,18 +1,15 @@
 """What must be true of VaultSecrets and the Secret that they want: pure and small.
 
 A `State` is some VaultSecrets of one namespace and the one Secret that all of them
-want. `reconcile` says what an operator makes of it. When it does so, nobody knows:
-`reachable` tries every moment, so what may be true is a set of states.
+want, or merge into. `reconcile` says what an operator makes of it. When it does so,
+nobody knows: `reachable` tries every moment, so what may be true is a set of states.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-Items = frozenset[tuple[str, str]]
-Keys = tuple[str, ...]
-"""The operator's root keys by name, newest first."""
-
-UNSET: Items = frozenset()
+from tests.model.items import UNSET, Items, Keys, Print
+from tests.model.shared import Record, Shared
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,9 @@ class Declared:
     owned: bool = True
     """Whether creationPolicy is Owner."""
 
+    merges: bool = False
+    """Whether it is Merge."""
+
     wrong: str | None = None
     """The reason for which it cannot be realised."""
 
@@ -49,10 +49,6 @@ class Declared:
     def spec(self) -> tuple[object, ...]:
         """What the Secret realises."""
         return self.born, self.sealed, self.labels, self.annotations, self.owned
-
-
-Print = tuple[str, Items]
-"""A fingerprint: the key that made it, and of what."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +115,8 @@ class State:
 
     resources: tuple[Resource, ...] = ()
     secret: Secret | None = None
+    shared: Shared | None = None
+    """The Secret that all of them merge into, where they do that."""
 
     def get(self, name: str) -> Resource | None:
         """Return a VaultSecret."""
@@ -144,7 +142,7 @@ def reconcile(state: State, resource: Resource, keys: Keys) -> Iterator[State]:
         yield state.put(replace(resource, status=_suspended(declared, status)))
     elif reasons := source_faults(declared, keys):
         yield from _source_failed(state, resource, reasons, keys)
-    elif reason := _secret_fault(declared, state.secret):
+    elif reason := _secret_fault(declared, state):
         yield state.put(replace(resource, status=_failed(declared, status, reason)))
     else:
         yield from _realised(state, resource, keys)
@@ -195,11 +193,13 @@ def _steps(state: State, keys: Keys) -> Iterator[State]:
         yield from reconcile(state, resource, keys)
     if _is_garbage(state):
         yield replace(state, secret=None)
+    for name in _left_behind(state):
+        yield _cleaned(state, name)
 
 
 def _is_at_rest(state: State, keys: Keys) -> bool:
     stays = (state in reconcile(state, each, keys) for each in state.resources)
-    return not _is_garbage(state) and all(stays)
+    return not _is_garbage(state) and not _left_behind(state) and all(stays)
 
 
 def _is_garbage(state: State) -> bool:
@@ -208,6 +208,17 @@ def _is_garbage(state: State) -> bool:
     return owner is not None and owner not in {
         each.declared.born for each in state.resources
     }
+
+
+def _left_behind(state: State) -> set[str]:
+    """Return the names of those that are gone, and have left keys."""
+    records = state.shared.records if state.shared else ()
+    there = {each.declared.name for each in state.resources}
+    return {each.name for each in records} - there
+
+
+def _cleaned(state: State, name: str) -> State:
+    return replace(state, shared=state.shared and state.shared.without(name))
 
 
 def _closure(
@@ -258,7 +269,15 @@ def _source_failed(
             yield state.put(replace(resource, status=late))
 
 
-def _secret_fault(declared: Declared, secret: Secret | None) -> str | None:
+def _secret_fault(declared: Declared, state: State) -> str | None:
+    if not declared.merges:
+        return _own_fault(declared, state.secret)
+    if state.shared is None:
+        return "TargetMissing"
+    return state.shared.fault(declared.name, declared.values)
+
+
+def _own_fault(declared: Declared, secret: Secret | None) -> str | None:
     if secret is None:
         return None
     if secret.owner != declared.name:
@@ -280,7 +299,7 @@ def _realised(state: State, resource: Resource, keys: Keys) -> Iterator[State]:
     ):
         yield state.put(replace(resource, status=replace(status, observed=True)))
         return
-    version = _version(resource, state.secret, keys)
+    version = _version(resource, state, keys)
     status = Status(
         ready=True,
         reason="Synced",
@@ -290,36 +309,36 @@ def _realised(state: State, resource: Resource, keys: Keys) -> Iterator[State]:
         print=(keys[0], declared.values),
         handled=declared.sync or status.handled,
     )
-    for secret in _written(declared, state.secret, version, keys):
-        yield replace(state.put(Resource(declared, status)), secret=secret)
+    for after in _stored(declared, state, version, keys):
+        yield after.put(Resource(declared, status))
 
 
 def _late(state: State, lagging: Resource, keys: Keys) -> Iterator[State]:
     """Yield the Secret written for what is, or was, declared; and no status."""
     declared, now = lagging.declared, state.get(lagging.declared.name)
-    fault = source_faults(declared, keys) or _secret_fault(declared, state.secret)
+    alive = now is not None and now.declared.born == declared.born
+    if not alive:
+        yield _cleaned(state, declared.name)
+    fault = source_faults(declared, keys) or _secret_fault(declared, state)
     if declared.suspended or fault:
         return
-    alive = now is not None and now.declared.born == declared.born
     # The version goes on from the status; also from that of what is gone meanwhile.
     known = replace(lagging, status=now.status) if now and alive else lagging
-    version = _version(known, state.secret, keys)
-    for secret in _written(declared, state.secret, version, keys):
-        yield replace(state, secret=secret)
+    yield from _stored(declared, state, _version(known, state, keys), keys)
 
 
 def _is_right(state: State, resource: Resource, keys: Keys) -> bool:
-    secret, declared = state.secret, resource.declared
-    if secret is None or _secret_fault(declared, secret):
+    declared = resource.declared
+    if _secret_fault(declared, state):
         return False
-    version = resource.status.version or 1
-    return secret in _written(declared, secret, version, keys)
+    return state in _stored(declared, state, resource.status.version or 1, keys)
 
 
-def _version(resource: Resource, secret: Secret | None, keys: Keys) -> int:
+def _version(resource: Resource, state: State, keys: Keys) -> int:
     """Return the version: one more than the last where a value changed since."""
     values, last = resource.declared.values, resource.status.version
-    kept = secret.version if secret and _same(secret.print, values, keys) else None
+    noted = _noted(resource.declared, state)
+    kept = noted.version if noted and _same(noted.print, values, keys) else None
     # After a crash between the two writes, or in a second life.
     if kept is not None and last in {None, kept - 1}:
         return kept
@@ -327,14 +346,40 @@ def _version(resource: Resource, secret: Secret | None, keys: Keys) -> int:
         return 1
     same = _same(resource.status.print, values, keys)
     if same is None:
-        same = secret is not None and secret.data == values
+        same = _holds(resource.declared, state)
     return last if same else last + 1
+
+
+def _noted(declared: Declared, state: State) -> Secret | Record | None:
+    if not declared.merges:
+        return state.secret
+    return state.shared.record(declared.name) if state.shared else None
+
+
+def _holds(declared: Declared, state: State) -> bool:
+    if declared.merges and state.shared:
+        return state.shared.of(declared.name) == declared.values
+    return state.secret is not None and state.secret.data == declared.values
 
 
 def _same(print_: Print | None, values: Items, keys: Keys) -> bool | None:
     if print_ is None or print_[0] not in keys:
         return None
     return print_[1] == values
+
+
+def _stored(declared: Declared, state: State, version: int, keys: Keys) -> list[State]:
+    if not declared.merges:
+        secrets = _written(declared, state.secret, version, keys)
+        return [replace(state, secret=secret) for secret in secrets]
+    assert state.shared is not None
+    by = keys[0], declared.values
+    return [
+        replace(
+            state,
+            shared=state.shared.merged(declared.name, declared.values, version, by),
+        )
+    ]
 
 
 def _written(

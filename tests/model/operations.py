@@ -5,13 +5,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.model.model import Declared, Items, Resource, Secret, State
+from tests.model.items import Items
+from tests.model.model import Declared, Resource, Secret, State
 
 Effect = Callable[[State], State | None]
 """Returns the state after an operation; None where the API server refuses it."""
 
 OURS = "vaultferry.dev"
-_JSON = "application/json"
+BY_HAND = "by hand"
+"""What every value begins with that somebody else has set."""
+
+JSON = "application/json"
 _MERGE = "application/merge-patch+json"
 _PATCH = "application/json-patch+json"
 
@@ -47,7 +51,7 @@ def declare(kind: str, declared: Declared, manifest: Mapping[str, Any]) -> Opera
         return state.put(Resource(declared))
 
     return Operation(
-        kind, "vaultsecrets", declared.name, "POST", manifest, effect, _JSON
+        kind, "vaultsecrets", declared.name, "POST", manifest, effect, JSON
     )
 
 
@@ -96,7 +100,7 @@ def delete(kind: str, declared: Declared, policy: str) -> Operation:
         "DELETE",
         {"propagationPolicy": policy},
         effect,
-        _JSON,
+        JSON,
         awaits=policy != "Background",
     )
 
@@ -170,7 +174,7 @@ def place_foreign(kind: str, name: str, value: str) -> Operation:
         "metadata": {"name": name},
         "data": {"password": encoded(value)},
     }
-    return Operation(kind, "secrets", name, "POST", body, effect, _JSON)
+    return Operation(kind, "secrets", name, "POST", body, effect, JSON)
 
 
 def remove(kind: str, name: str) -> Operation:
@@ -179,7 +183,7 @@ def remove(kind: str, name: str) -> Operation:
     def effect(state: State) -> State | None:
         return replace(state, secret=None) if state.secret else None
 
-    return Operation(kind, "secrets", name, "DELETE", {}, effect, _JSON, reverts=True)
+    return Operation(kind, "secrets", name, "DELETE", {}, effect, JSON, reverts=True)
 
 
 def encoded(value: str) -> str:

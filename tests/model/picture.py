@@ -1,12 +1,17 @@
 """What can be seen of a state: of one in the model, and of the real one."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.model.model import Items, Secret, State, Status
+from tests.model.items import Items
+from tests.model.model import Secret, State, Status
 from tests.model.observer import Scene
 from tests.model.operations import OURS, decoded
+from tests.model.shared import Shared
+from vaultferry.core.consent import ALLOW
+from vaultferry.core.merge import PREFIX
 
 Body = Mapping[str, Any]
 
@@ -41,21 +46,40 @@ class Held:
 
 
 @dataclass(frozen=True)
+class HeldTogether:
+    """What a Secret holds that VaultSecrets merge into."""
+
+    data: Items
+    annotations: Items
+    labels: Items
+    consents: bool
+    versions: Items
+    """That of each VaultSecret that has a record there."""
+
+
+@dataclass(frozen=True)
 class Picture:
     """All that can be seen of one target Secret and who wants it."""
 
     said: tuple[tuple[str, Said], ...]
-    held: Held | None
+    held: Held | HeldTogether | None
 
 
 def of_state(state: State) -> Picture:
     """Return what a state of the model looks like."""
     said = tuple((r.declared.name, _said(r.status)) for r in state.resources)
+    if state.shared:
+        return Picture(said, _held_together(state.shared))
     return Picture(said, _held(state.secret) if state.secret else None)
 
 
 def of_scene(
-    scene: Scene, namespace: str, target: str, born: Mapping[str, int]
+    scene: Scene,
+    namespace: str,
+    target: str,
+    born: Mapping[str, int],
+    *,
+    together: bool,
 ) -> Picture:
     """Return what is there.
 
@@ -64,11 +88,14 @@ def of_scene(
         namespace: its name.
         target: the name of the Secret.
         born: the model's number for each uid of a VaultSecret.
+        together: whether they merge into it.
     """
     names = sorted((target, f"{target}-rival"))
     found = ((name, scene.get("vaultsecrets", name)) for name in names)
     said = tuple((name, _said_by(body)) for name, body in found if body)
     secret = scene.get("secrets", target)
+    if secret and together:
+        return Picture(said, _held_together_by(secret))
     return Picture(said, _held_by(secret, namespace, born) if secret else None)
 
 
@@ -122,6 +149,31 @@ def _held(secret: Secret) -> Held:
         reference=secret.reference,
         version=secret.version,
         immutable=secret.immutable,
+    )
+
+
+def _held_together(shared: Shared) -> HeldTogether:
+    return HeldTogether(
+        data=frozenset((key, value) for key, value, _ in shared.data),
+        annotations=shared.marks,
+        labels=shared.marks,
+        consents=shared.consents,
+        versions=frozenset((each.name, str(each.version)) for each in shared.records),
+    )
+
+
+def _held_together_by(body: Body) -> HeldTogether:
+    metadata = body["metadata"]
+    notes = dict(metadata.get("annotations") or {})
+    consents = notes.pop(ALLOW, None) == "merge"
+    records = {key: notes.pop(key) for key in list(notes) if key.startswith(PREFIX)}
+    told = [json.loads(record) for record in records.values()]
+    return HeldTogether(
+        data=data(body),
+        annotations=_items(notes),
+        labels=_items(metadata.get("labels") or {}),
+        consents=consents,
+        versions=frozenset((each["name"], str(each["version"])) for each in told),
     )
 
 

@@ -11,6 +11,7 @@ from tests.model.model import (
     reachable,
     settled,
 )
+from tests.model.shared import Shared
 
 KEYS = ("one", "two")
 A, B = frozenset({("key", "a")}), frozenset({("key", "b")})
@@ -128,3 +129,49 @@ def test_a_late_write_for_what_is_gone_goes_on_from_its_version() -> None:
 
     found = {(each.secret.data, each.secret.version) for each in ends if each.secret}
     assert found == {(A, 1), (B, 2)}
+
+
+GUEST = replace(APP, merges=True)
+HOST = Shared(frozenset({("theirs", "c", None)}))
+
+
+def hosted(*declared: Declared, host: Shared | None = HOST) -> State:
+    return replace(state(*declared), shared=host)
+
+
+def held(found: State) -> dict[str, str]:
+    assert found.shared is not None
+    return {key: value for key, value, _ in found.shared.data}
+
+
+def test_merged_keys_come_and_go_beside_those_of_others() -> None:
+    merged = end(hosted(GUEST))
+    changed = end(edited(merged, replace(GUEST, values=B, sealed=2)))
+
+    assert held(merged) == {"theirs": "c", "key": "a"}
+    assert (held(changed)["key"], status(changed).version) == ("b", 2)
+    assert end(changed.drop("app")).shared == HOST
+
+
+def test_of_two_that_merge_one_key_either_wins() -> None:
+    ends = settled({hosted(GUEST, replace(RIVAL, merges=True))}, KEYS)
+
+    said = {tuple(each.status.reason for each in found.resources) for found in ends}
+    assert said == {("Synced", "Conflict"), ("Conflict", "Synced")}
+
+
+def test_a_merged_key_that_somebody_sets_is_theirs() -> None:
+    merged = end(hosted(GUEST))
+    assert merged.shared is not None
+
+    found = end(replace(merged, shared=merged.shared.set("key", "by hand")))
+
+    assert (held(found)["key"], status(found).reason) == ("by hand", "Conflict")
+
+
+def test_nothing_is_merged_without_a_secret_or_its_consent() -> None:
+    absent = end(hosted(GUEST, host=None))
+    refused = end(hosted(GUEST, host=replace(HOST, consents=False)))
+
+    assert (absent.shared, status(absent).reason) == (None, "TargetMissing")
+    assert (held(refused), status(refused).reason) == ({"theirs": "c"}, "NotAllowed")

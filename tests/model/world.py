@@ -12,23 +12,18 @@ from typing import Any
 from tests.model import picture
 from tests.model.administrator import Administrator
 from tests.model.generator import Plot
-from tests.model.history import History, Violation
-from tests.model.model import (
-    Declared,
-    Keys,
-    Resource,
-    State,
-    Status,
-    reachable,
-    settled,
-)
+from tests.model.history import History, SharedHistory, Violation
+from tests.model.items import Keys
+from tests.model.model import Declared, Resource, State, Status, reachable, settled
 from tests.model.observer import Scene
 from tests.model.operations import Operation, edit_data
 from tests.model.picture import Picture
+from tests.model.sharing import SharedPlot
 from tests.model.waiting import POLL_SECONDS, until
 from vaultferry.core.keyring import Keyring
 
 TARGETS = ("alpha", "beta")
+SHARED = "shared"
 
 _LONGEST_BURST = 5
 _STAYS_SECONDS = 0.25
@@ -75,7 +70,7 @@ class Field:
     """One plot with what may be true of it, and what happened there."""
 
     plot: Plot
-    history: History
+    history: History = field(init=False)
     states: set[State] = field(default_factory=lambda: {State()})
     lagging: set[Declared] = field(default_factory=set)
     """What an operator may still believe, and write a Secret for."""
@@ -92,6 +87,33 @@ class Field:
 
     causes: int = 0
     """What there was before that to write anything for."""
+
+    def __post_init__(self) -> None:
+        """Begin."""
+        self.begin()
+
+    @property
+    def together(self) -> bool:
+        """Whether VaultSecrets merge here."""
+        return isinstance(self.plot, SharedPlot)
+
+    def begin(self) -> None:
+        """Begin in a namespace in which nothing is."""
+        kind = SharedHistory if self.together else History
+        self.history = kind(self.plot.namespace, self.plot.target)
+        self.states, self.lagging = {State()}, set()
+        self.late, self.left = {}, {}
+        self.operations = 0
+
+    def look(self, scene: Scene) -> Picture:
+        """Return what is there."""
+        return picture.of_scene(
+            scene,
+            self.plot.namespace,
+            self.plot.target,
+            self.history.born,
+            together=self.together,
+        )
 
     def declared(self) -> None:
         """Note what is declared now: an operator may believe in it for a while."""
@@ -151,13 +173,11 @@ class World:
         self._done: deque[str] = deque(maxlen=_REMEMBERED)
         self._rested = 0.0
         self._since = 0
-        self._fields = [
-            Field(
-                Plot(name, target, rings, Random(f"{seed}/{target}")),
-                History(name, target),
-            )
-            for target in TARGETS
+        plots = [
+            Plot(name, target, rings, Random(f"{seed}/{target}")) for target in TARGETS
         ]
+        shared = SharedPlot(name, SHARED, rings, Random(f"{seed}/{SHARED}"))
+        self._fields = [Field(plot) for plot in (*plots, shared)]
 
     @property
     def noise(self) -> list[str]:
@@ -212,7 +232,8 @@ class World:
         if chosen < 0.01:
             await self._lose_namespace()
         elif chosen < 0.03:
-            await self._fight(self._random.choice(self._fields))
+            alone = [each for each in self._fields if not each.together]
+            await self._fight(self._random.choice(alone))
         else:
             for _ in range(self._random.randint(1, _LONGEST_BURST)):
                 await self._one(self._random.choice(self._fields))
@@ -227,7 +248,7 @@ class World:
                 each.expected.setdefault(picture.of_state(state), set()).add(state)
         await self._reach()
         for each in self._fields:
-            each.states = each.expected[self._look(each)]
+            each.states = each.expected[each.look(self._scene)]
             each.rested()
 
     async def _reach(self) -> None:
@@ -253,14 +274,10 @@ class World:
         await asyncio.sleep(_STAYS_SECONDS)
         return len(self._scene.events) == before and self._is_expected()
 
-    def _look(self, each: Field) -> Picture:
-        return picture.of_scene(
-            self._scene, self._name, each.plot.target, each.history.born
-        )
-
     def _is_expected(self) -> bool:
         return all(
-            each.history.is_told(self._scene) and self._look(each) in each.expected
+            each.history.is_told(self._scene)
+            and each.look(self._scene) in each.expected
             for each in self._fields
         )
 
@@ -270,7 +287,7 @@ class World:
         self._check_history()
         told = []
         for each in self._fields:
-            look = self._look(each)
+            look = each.look(self._scene)
             if look not in each.expected:
                 told.append(_nearest(each, look))
         raise Violation(f"not as it must be: {'; or '.join(chain(*told))}")
@@ -354,7 +371,7 @@ class World:
         """Wait until it says so; another operator knows of no fight."""
 
         def is_told() -> bool:
-            said = dict(self._look(each).said)[each.plot.target]
+            said = dict(each.look(self._scene).said)[each.plot.target]
             return said.reason == "Contended" or self._conditions.is_disturbed(began)
 
         patience = self._conditions.patience
@@ -370,10 +387,7 @@ class World:
         await self.begin()
         for each in self._fields:
             each.plot.lost()
-            each.states, each.lagging = {State()}, set()
-            each.late, each.left = {}, {}
-            each.operations = 0
-            each.history = History(self._name, each.plot.target)
+            each.begin()
         self._done.append("lose namespace")
         self._conditions.counted["lose namespace"] += 1
 

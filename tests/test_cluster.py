@@ -248,15 +248,6 @@ def test_a_name_cannot_leave_its_place_in_the_path() -> None:
     assert server.asked[0][1] == f"{SECRETS}/a%3Fb%23c"
 
 
-@pytest.mark.parametrize(
-    ("minor", "number"), [("34", 34), ("34+", 34), ("", 0), (None, 0), ("x", 0)]
-)
-def test_the_minor_version_is_a_number(minor: str | None, number: int) -> None:
-    handler = answering(body={"major": "1", "minor": minor})
-
-    assert called(handler, lambda c: c.minor_version())[0] == number
-
-
 # What the answers mean
 
 CAUSES = {"causes": [{"reason": "NamespaceTerminating", "message": CANARY}]}

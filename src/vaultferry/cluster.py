@@ -73,12 +73,6 @@ class Cluster:
         """
         await self._call("GET", f"/apis/{GROUP}/{VERSION}")
 
-    async def minor_version(self) -> int:
-        """Return the minor version of the API server."""
-        answer = await self._call("GET", "/version")
-        digits = "".join(c for c in str(answer.get("minor", "")) if c in "0123456789")
-        return int(digits or 0)
-
     async def get_vaultsecret(self, namespace: str, name: str) -> Body:
         """Return a VaultSecret, read from the API server now."""
         return await self._call("GET", _vaultsecret(namespace, name))

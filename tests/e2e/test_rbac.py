@@ -29,14 +29,6 @@ LEASE_ROLE = (f"--namespace={NAMESPACE}", "role/vaultferry")
 COORDINATION = "coordination.k8s.io"
 OURS = "vaultferry.dev"
 
-# As against a server that cannot stream a first list, before Kubernetes 1.34.
-WITHOUT_STREAMING = """
-from vaultferry.cli import main
-from vaultferry.operator import watching
-watching.STREAMING_MINOR = 999
-main()
-"""
-
 
 class Right(NamedTuple):
     """One verb of the role."""
@@ -111,21 +103,16 @@ def in_trouble(world: World, tenant: Tenant) -> None:
 
 def restarted(world: World, tenant: Tenant) -> None:
     del tenant
-    run_briefly(world, ["-m", "vaultferry"])
+    run_briefly(world)
 
 
-def restarted_without_streaming(world: World, tenant: Tenant) -> None:
-    del tenant
-    run_briefly(world, ["-c", WITHOUT_STREAMING])
-
-
-def run_briefly(world: World, how: list[str]) -> None:
+def run_briefly(world: World) -> None:
     """Run another operator in place of the one that runs, until it is refused."""
     operator, since = world.operator, world.audit.now()
     if operator.process is not None:
         operator.stop()
     process = subprocess.Popen(
-        [sys.executable, *how, "run", "--port=0"],
+        [sys.executable, "-m", "vaultferry", "run", "--port=0"],
         env={
             **os.environ,
             "KUBECONFIG": str(operator.kubeconfig),
@@ -145,7 +132,7 @@ def restarted_without_a_lease(world: World, tenant: Tenant) -> None:
     del tenant
     world.operator.stop()
     world.plane.kubectl("-n", NAMESPACE, "delete", "lease", "vaultferry")
-    run_briefly(world, ["-m", "vaultferry"])
+    run_briefly(world)
 
 
 class Need(NamedTuple):
@@ -156,9 +143,7 @@ class Need(NamedTuple):
 
 
 NEEDS = {
-    Right(OURS, "vaultsecrets", "list"): Need(
-        restarted_without_streaming, "list vaultsecrets 403"
-    ),
+    Right(OURS, "vaultsecrets", "list"): Need(restarted, "list vaultsecrets 403"),
     Right(OURS, "vaultsecrets", "watch"): Need(restarted, "watch vaultsecrets 403"),
     Right(OURS, "vaultsecrets", "get"): Need(deleted_by_hand, "get vaultsecrets 403"),
     Right(OURS, "vaultsecrets/status", "patch"): Need(

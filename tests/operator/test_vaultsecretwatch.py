@@ -27,9 +27,6 @@ class Serving(Cluster):
             self.refusals -= 1
             raise Absent
 
-    async def minor_version(self) -> int:
-        return 34
-
 
 def watch(cluster: Cluster) -> VaultSecretWatch:
     handlers = partial(watching.registry, NOWHERE, VaultSecrets(), lambda *_: None)

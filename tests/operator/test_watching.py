@@ -209,7 +209,7 @@ def test_a_login_can_be_by_certificate() -> None:
 
 
 def test_kopf_stores_nothing_in_objects() -> None:
-    kopf_settings = settings(streaming=False)
+    kopf_settings = settings()
 
     assert type(kopf_settings.persistence.diffbase_storage) is NoDiffBase
     assert type(kopf_settings.persistence.progress_storage) is NoProgress
@@ -217,7 +217,7 @@ def test_kopf_stores_nothing_in_objects() -> None:
 
 
 def test_the_end_of_kopf_is_not_the_end_of_the_process() -> None:
-    assert settings(streaming=False).process.ultimate_exiting_timeout is None
+    assert settings().process.ultimate_exiting_timeout is None
 
 
 def test_no_storage_writes_or_finds_anything() -> None:
@@ -238,9 +238,10 @@ def test_no_storage_writes_or_finds_anything() -> None:
     assert progress.clear(essence=essence) is essence
 
 
-@pytest.mark.parametrize("streaming", [True, False])
-def test_the_first_list_is_streamed_where_the_server_can(*, streaming: bool) -> None:
-    assert settings(streaming=streaming).watching.initial_streaming is streaming
+def test_the_first_list_comes_in_pages_and_is_not_streamed() -> None:
+    watching = settings().watching
+
+    assert (watching.initial_streaming, watching.chunk_size) == (False, 500)
 
 
 def test_delays_between_retries_never_run_out() -> None:
@@ -255,6 +256,6 @@ def test_delays_between_retries_never_run_out() -> None:
 
 
 def test_delays_are_those_that_kopf_uses() -> None:
-    backoffs = settings(streaming=False).networking.error_backoffs
+    backoffs = settings().networking.error_backoffs
 
     assert isinstance(backoffs, Endless)

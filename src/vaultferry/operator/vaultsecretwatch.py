@@ -73,10 +73,9 @@ class VaultSecretWatch:
 
     async def _watch(self) -> None:
         """Run kopf until it ends."""
-        streaming = await self._can_stream()
         others = asyncio.all_tasks()
         try:
-            tasks = await self._spawned(streaming=streaming)
+            tasks = await self._spawned()
             # kopf took the signals, and would leave them to nobody when it ends.
             handle_signals(self._stop)
             await kopf.run_tasks(tasks, ignored=others)
@@ -86,7 +85,7 @@ class VaultSecretWatch:
         finally:
             self.open.clear()
 
-    async def _spawned(self, *, streaming: bool) -> Collection[asyncio.Task[Any]]:
+    async def _spawned(self) -> Collection[asyncio.Task[Any]]:
         """Start kopf's tasks.
 
         Cancelled meanwhile, we are again right after: only where its tasks run does
@@ -95,7 +94,7 @@ class VaultSecretWatch:
         spawning = asyncio.ensure_future(
             kopf.spawn_tasks(
                 registry=self._handlers(self._answered),
-                settings=watching.settings(streaming=streaming),
+                settings=watching.settings(),
                 clusterwide=not self._namespaces,
                 namespaces=self._namespaces,
                 standalone=True,
@@ -114,9 +113,3 @@ class VaultSecretWatch:
             self.open.add(scope)
         else:
             self.open.discard(scope)
-
-    async def _can_stream(self) -> bool:
-        try:
-            return await self._cluster.minor_version() >= watching.STREAMING_MINOR
-        except (Absent, Failure):
-            return False

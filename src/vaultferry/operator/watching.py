@@ -20,8 +20,8 @@ from vaultferry.core.urgency import Lane, lane
 from vaultferry.core.vaultsecret import PLURAL
 from vaultferry.views import Key, VaultSecrets
 
-STREAMING_MINOR = 34
-"""The minor version of Kubernetes from which the first list can be streamed."""
+# Objects of a list that are in memory at a time, here and at the API server.
+_PAGE = 500
 
 # kopf remembers credentials that were refused once: only a fresh object is tried.
 _LOGIN_MINUTES = 10
@@ -112,11 +112,11 @@ def registry(
     return handlers
 
 
-def settings(*, streaming: bool) -> kopf.OperatorSettings:
+def settings() -> kopf.OperatorSettings:
     """Return kopf's settings.
 
-    Args:
-        streaming: whether the server can stream the first list (Kubernetes 1.34).
+    The first list is not streamed: where that breaks off, kopf goes on from the
+    resourceVersion of the last object, and objects come in the order of their names.
     """
     kopf_settings = kopf.OperatorSettings()
     kopf_settings.persistence.diffbase_storage = NoDiffBase()
@@ -128,7 +128,7 @@ def settings(*, streaming: bool) -> kopf.OperatorSettings:
     kopf_settings.peering.standalone = True
     kopf_settings.scanning.disabled = True
     kopf_settings.queueing.idle_timeout = 1.0
-    kopf_settings.watching.initial_streaming = streaming
+    kopf_settings.watching.chunk_size = _PAGE
     kopf_settings.watching.server_timeout = 600
     kopf_settings.networking.request_timeout = 30
     kopf_settings.networking.connect_timeout = 5

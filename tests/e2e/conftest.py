@@ -10,9 +10,12 @@ from cryptography.fernet import Fernet
 
 from tests.controlplane import ControlPlane, start
 from tests.e2e.audit import AuditLog
+from tests.e2e.diagnosis import pytest_runtest_makereport
 from tests.e2e.operator import Operator, install, running
 from tests.e2e.tenant import Tenant
 from vaultferry.core.keyring import Keyring
+
+__all__ = ["pytest_runtest_makereport"]
 
 # Long, and hard on whatever runs after it: `make campaign`.
 collect_ignore = [] if os.environ.get("CAMPAIGN") else ["test_fairness.py"]

@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[2]
 _START_SECONDS = 30
 _STOP_SECONDS = 20
 
+STARTED: list["Operator"] = []
+"""Every operator that was started, so that a test that fails can show their logs."""
+
 
 @dataclass
 class Operator:
@@ -40,6 +43,7 @@ class Operator:
 
     def start(self, *, ready: bool = True) -> None:
         """Start it and wait until it leads; its log goes on in the same file."""
+        STARTED.append(self)
         before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(

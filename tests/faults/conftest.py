@@ -8,10 +8,13 @@ import yaml
 from cryptography.fernet import Fernet
 
 from tests.controlplane import ControlPlane, kubeconfig
+from tests.e2e.diagnosis import pytest_runtest_makereport
 from tests.e2e.operator import NAMESPACE, Operator, install
 from tests.faults.history import History
 from tests.faults.proxy import Proxy
 from vaultferry.core.keyring import Keyring
+
+__all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.fixture(scope="package")

@@ -1,7 +1,8 @@
 """Somebody keeps undoing what the operator writes."""
 
-from tests.test_reconcile import synced
+from tests.test_reconcile import STATUS_ONLY, synced
 from tests.world import World
+from vaultferry.core.answers import Stale
 from vaultferry.core.requests import REQUEST_ID
 
 UUID = "0b5a7d3e-6a55-4c8e-9c53-3f1f8f5a2d10"
@@ -104,3 +105,40 @@ def test_the_id_of_a_client_request_is_echoed_after_one_look() -> None:
     assert world.calls == ["get secret", "patch status"]
     assert world.status.last_handled_request_id == UUID
     assert world.step().request_id is None
+
+
+def test_where_the_third_repair_could_not_be_told_it_is_told_next() -> None:
+    world = synced()
+    for _ in range(2):
+        world.now += 1
+        world.edit_secret(data={})
+        world.step()
+    world.edit_secret(data={})
+    world.cluster.faults["patch status"] = [Stale()]
+    assert world.step().name == "superseded"
+    assert world.says == {"Ready": "Synced"}
+    world.now += 2
+
+    result = world.step()
+
+    assert (result.name, result.again, world.calls) == ("reported", 58, STATUS_ONLY)
+    assert world.says == {"Ready": "!Contended", "Stalled": "Contended"}
+    assert world.step().name == "waiting"
+
+
+def test_what_is_told_of_a_fight_without_a_look_handles_no_request() -> None:
+    world = synced()
+    for _ in range(3):
+        world.edit_secret(data={})
+        world.cluster.faults["patch status"] = [Stale()]
+        world.step()
+    world.edit(annotations={REQUEST_ID: UUID})
+    world.now += 2
+
+    world.step()
+    assert world.says["Ready"] == "!Contended"
+    assert world.status.last_handled_request_id is None
+
+    world.now += 60
+    world.step()
+    assert world.status.last_handled_request_id == UUID

@@ -139,18 +139,27 @@ class Reconciler:
         if need is Need.NOTHING:
             self._attempts.clear(key)
             return await self._trickled(key, resource)
-        if wait := self._wait(key, resource):
+        basis, now = partial(self._basis, resource), self.around.clock()
+        truce = self._contention.wait(key, _about(resource), now)
+        if wait := self._attempts.wait(key, basis(), now):
             return Result("waiting", wait)
+        if truce:
+            telling = self._tell_contended(key, resource, truce)
+            return await self._guarded(key, telling, basis)
         attempt = self._attempt(key, resource, need)
-        result = await self._guarded(key, attempt, partial(self._basis, resource))
+        result = await self._guarded(key, attempt, basis)
         return replace(result, request_id=requests.pending(resource).request_id)
 
-    def _wait(self, key: Key, resource: VaultSecret) -> float:
-        now = self.around.clock()
-        return max(
-            self._attempts.wait(key, self._basis(resource), now),
-            self._contention.wait(key, _about(resource), now),
-        )
+    async def _tell_contended(
+        self, key: Key, resource: VaultSecret, truce: float
+    ) -> Result:
+        """Leave the Secret, and say why where the write after its repair failed."""
+        ready = resource.status.condition("Ready")
+        if ready is not None and ready.reason == "Contended":
+            return Result("waiting", truce)
+        result = await self._report(key, resource, Contended())
+        self._attempts.clear(key)
+        return replace(result, again=truce)
 
     async def _clean(self, key: Key, left: Sequence[Seen]) -> Result:
         """Take out of Secrets what a VaultSecret has left there.

@@ -28,7 +28,7 @@ from vaultferry.core.outcome import (
     Suspended,
     Unchanged,
 )
-from vaultferry.core.report import patch, status
+from vaultferry.core.report import Realisation, patch, status
 from vaultferry.core.vaultsecret import FORCE_SYNC, Status, VaultSecret
 
 
@@ -87,29 +87,30 @@ def test_only_so_many_fields_are_listed() -> None:
     assert after.field_count == 101
 
 
-ENDS: dict[str, tuple[Outcome, bool]] = {
-    "realised": (Realised(), True),
-    "failed, retried": (Failed(WILL_RETRY), True),
-    "failed, needs a person": (Failed(NEEDS_PERSON), True),
-    "contended": (Contended(), True),
-    "under way": (Progressing(), False),
-    "suspended": (Suspended(), False),
-    "unchanged": (Unchanged(), False),
+ENDS: dict[str, tuple[Outcome, Realisation | None, bool]] = {
+    "realised": (Realised(), realisation(), True),
+    "failed, retried": (Failed(WILL_RETRY), None, True),
+    "failed, needs a person": (Failed(NEEDS_PERSON), None, True),
+    "contended, and repaired": (Contended(), realisation(), True),
+    "contended, and left": (Contended(), None, False),
+    "under way": (Progressing(), None, False),
+    "suspended": (Suspended(), None, False),
+    "unchanged": (Unchanged(), None, False),
 }
 
 
-@pytest.mark.parametrize(("outcome", "ended"), ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize(("outcome", "right", "ended"), ENDS.values(), ids=ENDS)
 def test_a_forced_sync_is_handled_once_an_attempt_ended(
-    outcome: Outcome, *, ended: bool
+    outcome: Outcome, right: Realisation | None, *, ended: bool
 ) -> None:
-    after = status(asked("two", handled="one"), outcome, None, NOW)
+    after = status(asked("two", handled="one"), outcome, right, NOW)
 
     assert after.last_handled_sync == ("two" if ended else "one")
 
 
 @pytest.mark.parametrize("value", ["one", "in bad form"])
 def test_what_is_no_new_request_leaves_the_last_one(value: str) -> None:
-    after = status(asked(value, handled="one"), Realised(), None, NOW)
+    after = status(asked(value, handled="one"), Realised(), realisation(), NOW)
 
     assert after.last_handled_sync == "one"
 

@@ -4,10 +4,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from vaultferry.core import conditions, requests
-from vaultferry.core.outcome import Outcome, Progressing, Suspended, Unchanged
+from vaultferry.core.outcome import (
+    Contended,
+    Outcome,
+    Progressing,
+    Suspended,
+    Unchanged,
+)
 from vaultferry.core.vaultsecret import Status, SyncedSecret, VaultSecret
 
 _MAX_FIELDS = 100
+
+# What these say is said without an attempt, where nothing was made right with them.
+_UNTRIED = (Contended, Progressing, Suspended, Unchanged)
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ def status(
             before.observed_generation, outcome, resource.generation
         ),
     }
-    if not isinstance(outcome, (Progressing, Suspended, Unchanged)):
+    if realisation is not None or not isinstance(outcome, _UNTRIED):
         changes |= _handled(resource)
     if realisation is not None:
         changes |= _realised(resource, realisation, now)

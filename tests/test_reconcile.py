@@ -7,6 +7,7 @@ import pytest
 
 from tests.builders import CANARY, NOW, OWNER, Body, edited, sealed, secret_body
 from tests.keyrings import keyring
+from tests.running import run
 from tests.world import KEY, World
 from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.consent import ALLOW
@@ -28,6 +29,7 @@ from vaultferry.core.trickle import SETTLE_SECONDS
 from vaultferry.core.urgency import Lane
 from vaultferry.core.vaultsecret import FORCE_SYNC
 from vaultferry.reconcile import Result
+from vaultferry.views import Key
 
 READY = {"Ready": "Synced"}
 STATUS_ONLY = ["patch status"]
@@ -565,6 +567,72 @@ def test_a_secret_whose_resource_is_gone_or_is_elsewhere_is_adopted(
 
     assert world.says == READY
     assert world.data == {"token": CANARY.encode()}
+
+
+def conflicting(**annotations: str) -> World:
+    """Return a world whose Secret is made by another VaultSecret, and said to be."""
+    world = adoptable(**annotations | {OWNER_KEY: "team/other"})
+    rivalled(world, creationPolicy="Orphan")
+    world.step()
+    assert world.says == {"Ready": "!Conflict", "Stalled": "Conflict"}
+    assert world.step().again == inf
+    return world
+
+
+def end_of_rival(world: World) -> None:
+    """Delete the other VaultSecret; its Secret stays."""
+    rival = Key(KEY.namespace, "other")
+    del world.cluster.vaultsecrets[rival]
+    assert world.vaultsecrets.drop(rival) == (KEY,)
+
+
+def test_a_secret_that_consents_is_adopted_when_the_other_resource_is_gone() -> None:
+    world = conflicting()
+    end_of_rival(world)
+
+    world.step()
+
+    assert world.says == READY
+    assert world.data == {"token": CANARY.encode()}
+
+
+def test_a_secret_that_does_not_consent_stays_that_of_a_resource_that_is_gone() -> None:
+    world = conflicting(**{ALLOW: "merge"})
+    end_of_rival(world)
+
+    world.step()
+    kept = world.says
+    world.start()
+    world.step()
+
+    assert kept == world.says == {"Ready": "!Conflict", "Stalled": "Conflict"}
+    assert world.data == {"theirs": b""}
+
+
+def test_a_conflict_ends_where_the_other_resource_ends_while_it_is_reported() -> None:
+    world = adoptable(**{OWNER_KEY: "team/other"})
+    rivalled(world, creationPolicy="Orphan")
+    world.cluster.meanwhile["patch status"] = lambda: end_of_rival(world)
+
+    assert world.step().name == "Conflict"
+    world.step()
+
+    assert world.says == READY
+
+
+def test_an_answer_that_the_end_of_the_other_resource_overtook_is_no_conflict() -> None:
+    world = conflicting()
+    world.edit_secret({})
+    rival = Key(KEY.namespace, "other")
+
+    world.cluster.meanwhile["get vaultsecret"] = lambda: world.vaultsecrets.drop(rival)
+    result = run(world.reconcile(KEY))
+    del world.cluster.vaultsecrets[rival]
+    world.now += result.again
+    world.step()
+
+    assert (result.name, result.again) == ("superseded", 1.0)
+    assert world.says == READY
 
 
 def test_where_the_kind_is_not_served_nothing_is_adopted() -> None:

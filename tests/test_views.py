@@ -137,6 +137,26 @@ def test_a_resource_without_a_spec_targets_its_own_name() -> None:
     assert vaultsecrets.targeting(KEY) == (KEY,)
 
 
+@pytest.mark.parametrize(
+    ("policy", "uid", "waiting"),
+    [
+        ("Orphan", UID, (OTHER,)),
+        ("Owner", None, (OTHER,)),
+        ("Merge", UID, ()),
+        ("Orphan", "another", ()),
+    ],
+)
+def test_of_one_that_is_gone_those_are_told_that_it_kept_waiting(
+    policy: str, uid: str | None, waiting: tuple[Key, ...]
+) -> None:
+    other = edited(vault_secret_body(target={"name": NAME}), name="other")
+    mine = vault_secret_body(target={"creationPolicy": policy})
+    elsewhere = edited(vault_secret_body(), name="elsewhere")
+    vaultsecrets = view(mine, other, elsewhere)
+
+    assert vaultsecrets.drop(KEY, uid) == waiting
+
+
 def test_a_target_is_kept_with_or_without_our_label() -> None:
     secrets = Secrets(view(version(1)))
 

@@ -59,7 +59,7 @@ class Actor:
         )
         for _ in range(ROUNDS):
             looked.at(current)
-            await gather.check_rival(self.cluster, resource, current)
+            await gather.check_rival(self.cluster, self.secrets, resource, current)
             wanted = self._wanted(resource, material, current)
             write = plan.write(wanted, current)
             try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from vaultferry import formats, secrettypes
 from vaultferry.cluster import Cluster
 from vaultferry.core import desired, due, merge, plan
-from vaultferry.core.answers import Absent
+from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.errors import Conflict, InvalidSpec
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.sealing import Place, Token
@@ -132,24 +132,40 @@ async def check_wanted(cluster: Cluster, resource: VaultSecret) -> None:
 
 
 async def check_rival(
-    cluster: Cluster, resource: VaultSecret, current: Current | None
+    cluster: Cluster, secrets: Secrets, resource: VaultSecret, current: Current | None
 ) -> None:
     """Check that the Secret, where it is to be adopted, is not another VaultSecret's.
 
     Raises:
         Conflict: it is, or it does not consent.
+        Stale: it was, or the watch is behind.
     """
-    rival = plan.rival(current.seen, resource.owner) if current else None
-    if current is None or rival is None:
+    if current is None:
+        return
+    name = plan.rival(current.seen, resource.owner)
+    if name is None:
         return
     # In the same words, whether the Secret was in view or is only found now.
     plan.check_owner(current.seen, resource.owner)
-    other = await live(cluster, Key(resource.namespace, rival))
-    if other and target(other) == target(resource) and not merge.is_merging(other):
-        raise Conflict(
-            f"Secret {current.seen.name} is made by VaultSecret {rival}: delete that, "
-            "or give spec.target another name in a new VaultSecret"
-        )
+    other = await live(cluster, Key(resource.namespace, name))
+    if not other or target(other) != target(resource) or merge.is_merging(other):
+        return
+    if rival(secrets, resource, current.seen) is None:
+        # Only an end that the watch is still to tell of wakes us.
+        raise Stale
+    raise Conflict(
+        f"Secret {current.seen.name} is made by VaultSecret {name}: delete that, "
+        "or give spec.target another name in a new VaultSecret"
+    )
+
+
+def rival(secrets: Secrets, resource: VaultSecret, seen: Seen | None) -> Key | None:
+    """Return the other VaultSecret that a Secret names, where that has its target."""
+    name = plan.rival(seen, resource.owner) if seen else None
+    if name is None:
+        return None
+    key = Key(resource.namespace, name)
+    return key if key in secrets.users(target(resource)) else None
 
 
 async def live(cluster: Cluster, key: Key) -> VaultSecret | None:

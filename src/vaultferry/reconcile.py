@@ -214,8 +214,9 @@ class Reconciler:
         except NamespaceTerminating:
             raise
         except Failure as failure:
+            # Before the status is written: what ends meanwhile has ended since.
+            basis = self._based(resource, looked.seen)
             await self._report_failure(key, resource, failure)
-            basis = _based(resource, looked.seen)
             return self._failed(key, basis, failure.reason, retry=failure.retry)
         if need is Need.COMPARE and self._is_let_be(key, resource, done):
             self._attempts.clear(key)
@@ -335,7 +336,13 @@ class Reconciler:
         return Result(name, wait)
 
     def _basis(self, resource: VaultSecret) -> Hashable:
-        return _based(resource, self.secrets.get(gather.target(resource)))
+        return self._based(resource, self.secrets.get(gather.target(resource)))
+
+    def _based(self, resource: VaultSecret, seen: Seen | None) -> Hashable:
+        """Return all that an attempt depends on and that we watch."""
+        asked = requests.asked(resource.annotations)
+        rival = gather.rival(self.secrets, resource, seen)
+        return *_about(resource), asked, seen and seen.identity, rival
 
     def _tell_ignored(self, key: Key, resource: VaultSecret) -> None:
         """Post that a forced sync in a bad form is ignored, once for each value."""
@@ -355,12 +362,6 @@ class Reconciler:
 def _cleaning(key: Key) -> Hashable:
     """Return what failed clean-ups are remembered under: the resource may be there."""
     return "clean", key
-
-
-def _based(resource: VaultSecret, seen: Seen | None) -> Hashable:
-    """Return all that an attempt depends on and that we watch."""
-    asked = requests.asked(resource.annotations)
-    return *_about(resource), asked, seen and seen.identity
 
 
 def _about(resource: VaultSecret) -> tuple[str, int]:

@@ -96,17 +96,23 @@ class VaultSecrets:
         kept = self._kept.get(key)
         return kept.version if kept else None
 
-    def drop(self, key: Key, uid: str | None = None) -> None:
-        """Forget a VaultSecret that was deleted.
+    def drop(self, key: Key, uid: str | None = None) -> tuple[Key, ...]:
+        """Forget a VaultSecret that was deleted; return those that it kept waiting.
+
+        They have the same target, and its Secret may consent to become theirs. One that
+        merged keeps nobody waiting.
 
         Args:
             key: its key.
             uid: its uid; another one of its name stays. None: whichever it is.
         """
         kept = self._kept.get(key)
-        if kept and uid in {None, kept.uid}:
-            self._forget_target(key)
-            del self._kept[key]
+        if not kept or uid not in {None, kept.uid}:
+            return ()
+        self._forget_target(key)
+        del self._kept[key]
+        merged = merge.merges(json.loads(kept.text)["spec"] or {})
+        return () if merged else self.targeting(kept.target)
 
     def _forget_target(self, key: Key) -> None:
         if before := self._kept.get(key):
@@ -135,6 +141,10 @@ class Secrets:
     def get(self, key: Key) -> Seen | None:
         """Return the metadata of a Secret as last seen."""
         return self._kept.get(key)
+
+    def users(self, key: Key) -> tuple[Key, ...]:
+        """Return the VaultSecrets whose target is this Secret."""
+        return self._vaultsecrets.targeting(key)
 
     def recorded(self, key: Key) -> list[Seen]:
         """Return the Secrets that hold a merge record of this VaultSecret."""

@@ -73,3 +73,33 @@ def test_a_secret_that_was_kept_goes_to_its_heir(tenant: Tenant) -> None:
     ready(tenant, tenant.manifest("new", tenant.seal("new", v="two"), target=target))
 
     assert tenant.data("db") == {"v": "two"}
+
+
+def test_a_secret_that_consents_goes_to_its_heir_when_its_owner_ends(
+    tenant: Tenant,
+) -> None:
+    target = {"name": "db", "creationPolicy": "Orphan"}
+    ready(tenant, tenant.manifest("old", tenant.seal("old", v="one"), target=target))
+    patch(tenant, "secret", "db", {"metadata": {"annotations": {ALLOW: "adopt=new"}}})
+    tenant.apply(tenant.manifest("new", tenant.seal("new", v="two"), target=target))
+    becomes(tenant, "new", needs_person("Conflict"))
+
+    tenant.kubectl("delete", "vaultsecret", "old")
+
+    becomes(tenant, "new", REALISED)
+    assert tenant.data("db") == {"v": "two"}
+
+
+def test_a_secret_that_does_not_consent_stays_that_of_an_owner_that_ended(
+    tenant: Tenant,
+) -> None:
+    target = {"name": "db", "creationPolicy": "Orphan"}
+    ready(tenant, tenant.manifest("old", tenant.seal("old", v="one"), target=target))
+    tenant.apply(tenant.manifest("new", tenant.seal("new", v="two"), target=target))
+    becomes(tenant, "new", needs_person("Conflict"))
+
+    tenant.kubectl("delete", "vaultsecret", "old")
+
+    settles(tenant, "new", ready=False)
+    assert tenant.reason("new") == "Conflict"
+    assert tenant.data("db") == {"v": "one"}

@@ -90,6 +90,15 @@ def test_a_deletion_that_the_watch_missed_is_seen() -> None:
     assert (len(view), woken) == (0, [(KEY, Lane.URGENT)])
 
 
+def test_a_deletion_that_was_missed_wakes_those_that_want_the_same_secret() -> None:
+    heir = edited(vault_secret_body(target={"name": KEY.name}), name="heir")
+
+    _, woken = compared(Listing(heir), heir, version(6))
+
+    urgent = Lane.URGENT
+    assert woken == [(KEY, urgent), (Key(KEY.namespace, "heir"), urgent)]
+
+
 @pytest.mark.parametrize(("scope", "woken"), [(KEY.namespace, [KEY]), ("other", [])])
 def test_a_list_of_a_namespace_says_nothing_of_another(
     scope: str, woken: list[Key]

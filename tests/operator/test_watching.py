@@ -124,6 +124,18 @@ def test_a_deletion_is_of_one_uid_and_wakes(uid: str, left: int) -> None:
     assert (len(glue.vaultsecrets), glue.woken) == (left, [KEY, KEY])
 
 
+def test_a_deletion_wakes_those_that_want_the_same_secret() -> None:
+    glue = Glue()
+    glue.tell("ADDED", vault_secret_body())
+    heir = edited(vault_secret_body(target={"name": KEY.name}), name="heir")
+    glue.tell("ADDED", heir)
+    glue.woken.clear()
+
+    glue.tell("DELETED", vault_secret_body())
+
+    assert glue.woken == [KEY, Key(KEY.namespace, "heir")]
+
+
 class Door:
     """A server on loopback that answers by path, and is asked as kopf asks."""
 

@@ -78,8 +78,12 @@ class Apply:
 
 def is_merging(resource: VaultSecret) -> bool:
     """Tell whether a resource puts its keys into a Secret of somebody else."""
-    target = resource.raw_spec.get("target") or {}
-    return target.get("creationPolicy") == "Merge"
+    return merges(resource.raw_spec)
+
+
+def merges(spec: Mapping[str, Any]) -> bool:
+    """Tell that of a spec, whatever else is in it."""
+    return (spec.get("target") or {}).get("creationPolicy") == "Merge"
 
 
 def manager(owner: str) -> str:

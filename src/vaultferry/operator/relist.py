@@ -96,8 +96,10 @@ class Relist:
     async def _look(self, key: Key) -> None:
         log.warning("watch missed a change", namespace=key.namespace, name=key.name)
         self._missed()
+        waiting: tuple[Key, ...] = ()
         try:
             self._vaultsecrets.put(await self._cluster.get_vaultsecret(*key))
         except Absent:
-            self._vaultsecrets.drop(key)
-        self._wake(key, Lane.URGENT)
+            waiting = self._vaultsecrets.drop(key)
+        for each in (key, *waiting):
+            self._wake(each, Lane.URGENT)

@@ -104,8 +104,8 @@ def registry(
         body = event["object"]
         key = Key.of(body)
         if event["type"] == "DELETED":
-            vaultsecrets.drop(key, body["metadata"]["uid"])
-            wake(key, Lane.URGENT)
+            for each in (key, *vaultsecrets.drop(key, body["metadata"]["uid"])):
+                wake(each, Lane.URGENT)
         elif vaultsecrets.put(body):
             wake(key, lane(body, listed=event["type"] is None))
 

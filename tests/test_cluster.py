@@ -413,16 +413,19 @@ def line(kind: str, body: object) -> str:
     return json.dumps({"type": kind, "object": body}) + "\n"
 
 
+ONE, TWO = secret_body(name="one"), secret_body(name="two")
+
+
 def test_a_list_comes_in_pages_of_metadata() -> None:
     async def handler(request: web.Request) -> web.Response:
         first = "continue" not in request.query
         metadata = {"resourceVersion": "9", "continue": "next/page" if first else ""}
-        items = [{"name": "one" if first else "two"}]
+        items = [ONE if first else TWO]
         return web.json_response({"metadata": metadata, "items": items})
 
     result, server = called(handler, listed)
 
-    assert result == [([{"name": "one"}], "9"), ([{"name": "two"}], "9")]
+    assert result == [([ONE], "9"), ([TWO], "9")]
     query = "/api/v1/secrets?limit=500&fieldSelector=type!%3Dhelm.sh/release.v1"
     assert [asked[1] for asked in server.asked] == [
         query,
@@ -476,11 +479,12 @@ def test_a_list_that_took_too_long_has_expired() -> None:
 
 
 def test_a_watch_tells_what_changes_and_asks_for_metadata() -> None:
-    lines = [line("ADDED", secret_body()), line("BOOKMARK", {"metadata": {}})]
+    bookmark = {"metadata": {"resourceVersion": "9"}}
+    lines = [line("ADDED", secret_body()), line("BOOKMARK", bookmark)]
 
     result, server = called(streaming(*lines), watched)
 
-    assert result == [("ADDED", secret_body()), ("BOOKMARK", {"metadata": {}})]
+    assert result == [("ADDED", secret_body()), ("BOOKMARK", bookmark)]
     (asked,) = server.asked
     assert asked[2] == META
     wanted = ["watch=true", "allowWatchBookmarks=true", "resourceVersion=7"]

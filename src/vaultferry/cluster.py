@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 
-from vaultferry.core.answers import Body, event, refused, unavailable
+from vaultferry.core.answers import Body, event, page, refused, unavailable
 from vaultferry.core.errors import NotLeading
 from vaultferry.core.model import GROUP, VERSION
 from vaultferry.core.vaultsecret import PLURAL
@@ -191,14 +191,12 @@ class Cluster:
         query = {"limit": str(_PAGE), **selection}
         while True:
             url = f"{path}?{urlencode(query)}"
-            page = await self._call("GET", url, accept=_META_LIST)
-            metadata = page.get("metadata") or {}
-            if "resourceVersion" not in metadata:
-                raise unavailable()
-            yield page.get("items") or [], metadata["resourceVersion"]
-            if not metadata.get("continue"):
+            answer = await self._call("GET", url, accept=_META_LIST)
+            items, version, rest = page(answer)
+            yield items, version
+            if not rest:
                 return
-            query["continue"] = metadata["continue"]
+            query["continue"] = rest
 
     async def _call(
         self, verb: str, path: str, body: object = None, accept: str = _JSON

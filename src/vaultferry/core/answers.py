@@ -48,8 +48,50 @@ def event(line: bytes) -> tuple[str, Body]:
     if not isinstance(body, dict):
         raise unavailable()
     if kind == "ERROR":
-        raise refused(body.get("code", 500), b"{}")
+        raise refused(_code(body), b"{}")
+    if not (_is_marked(body) if kind == "BOOKMARK" else _is_object(body)):
+        raise unavailable()
     return kind, body
+
+
+def page(answer: Body) -> tuple[list[Body], str, str]:
+    """Read a page of a list: the objects, its resourceVersion, and where it goes on.
+
+    Raises:
+        Failure: it is none.
+    """
+    items = answer.get("items") or []
+    if not isinstance(items, list) or not all(map(_is_object, items)):
+        raise unavailable()
+    if not _is_marked(answer):
+        raise unavailable()
+    metadata = answer["metadata"]
+    return items, metadata["resourceVersion"], metadata.get("continue") or ""
+
+
+def _is_marked(body: object) -> bool:
+    """Tell whether something has a resourceVersion that can be compared."""
+    version = _metadata(body).get("resourceVersion")
+    return isinstance(version, str) and version.isascii() and version.isdecimal()
+
+
+def _is_object(body: object) -> bool:
+    """Tell whether something says which object it is, and which version of it."""
+    names = map(_metadata(body).get, ("namespace", "name", "uid"))
+    return all(isinstance(name, str) for name in names) and _is_marked(body)
+
+
+def _metadata(body: object) -> Body:
+    return _dict(_dict(body).get("metadata"))
+
+
+def _dict(value: object) -> Body:
+    return value if isinstance(value, dict) else {}
+
+
+def _code(status: Body) -> int:
+    code = status.get("code")
+    return code if isinstance(code, int) else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def refused(status: int, text: bytes) -> Exception:
@@ -106,8 +148,10 @@ _SPECIAL: Mapping[int, Callable[[Body], Exception]] = {
 
 
 def _causes(answer: Body) -> list[object]:
-    causes = (answer.get("details") or {}).get("causes") or []
-    return [cause.get("reason") for cause in causes]
+    causes = _dict(answer.get("details")).get("causes")
+    if not isinstance(causes, list):
+        return []
+    return [_dict(cause).get("reason") for cause in causes]
 
 
 def unavailable() -> ApiUnavailable:
@@ -122,4 +166,4 @@ def _json(text: bytes) -> Body:
         answer = json.loads(text)
     except ValueError:
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return _dict(answer)

@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from unittest.mock import Mock
 
 import pytest
 from kubernetes.aio.client import Configuration
@@ -63,3 +64,28 @@ def test_a_kind_that_is_not_served_yet_is_waited_for(
     run(story())
 
     assert cluster.refusals == 0
+
+
+def test_after_a_watch_that_lasted_the_pauses_are_short_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failures: list[int] = []
+
+    def short(in_a_row: int, _: float) -> float:
+        failures.append(in_a_row)
+        return 0.0
+
+    class Ending(VaultSecretWatch):
+        lasting = [0.0, 0.0, 0.3, 0.0]
+
+        async def _watch(self) -> None:
+            await asyncio.sleep(self.lasting.pop(0))
+
+    monkeypatch.setattr(vaultsecretwatch, "_LASTED_SECONDS", 0.2)
+    monkeypatch.setattr(vaultsecretwatch, "delay", short)
+    ending = Ending(Serving(), Mock(), [None], print, asyncio.Event())
+
+    with pytest.raises(IndexError):
+        run(ending.run())
+
+    assert failures == [1, 2, 1, 2]

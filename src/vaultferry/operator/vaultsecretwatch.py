@@ -22,7 +22,9 @@ log = structlog.get_logger()
 
 _CRD_RETRY_SECONDS = 5.0
 _LONGEST_PAUSE = 30.0
-_LASTED_SECONDS = 600.0
+# Twice the longest pause: what works for so long and breaks now and then, as behind a
+# proxy that ends watches, is begun again in a second, once a minute at most.
+_LASTED_SECONDS = 60.0
 
 
 class VaultSecretWatch:

@@ -137,6 +137,26 @@ def test_a_resource_without_a_spec_targets_its_own_name() -> None:
     assert vaultsecrets.targeting(KEY) == (KEY,)
 
 
+MERGE = {"name": "shared", "creationPolicy": "Merge"}
+SHARED = Key(NAMESPACE, "shared")
+
+
+def test_who_merges_shares_the_secret_that_it_merges_into() -> None:
+    secrets = Secrets(view(vault_secret_body(target=MERGE)))
+
+    assert secrets.shared(KEY) == SHARED
+
+
+@pytest.mark.parametrize("bodies", [[], [vault_secret_body()]], ids=["gone", "there"])
+def test_who_has_left_keys_in_a_secret_shares_that(bodies: list[Body]) -> None:
+    secrets = Secrets(view(*bodies))
+    assert secrets.shared(KEY) is None
+
+    secrets.put(secret(7, name="shared", annotations={mark(str(KEY)): "{}"}))
+
+    assert secrets.shared(KEY) == SHARED
+
+
 @pytest.mark.parametrize(
     ("policy", "uid", "waiting"),
     [

@@ -29,7 +29,11 @@ def left_behind(secrets: Secrets, key: Key, resource: VaultSecret | None) -> lis
 
 @dataclass(frozen=True)
 class Merger:
-    """What it takes to merge into Secrets. Those of one Secret take turns."""
+    """What it takes to merge into Secrets. Those of one Secret take turns.
+
+    The queue gives out one of them at a time. Where one also cleans another Secret, and
+    where what the queue went by has changed meanwhile, the locks see to it.
+    """
 
     cluster: Cluster
     secrets: Secrets

@@ -40,6 +40,7 @@ class _Kept:
     uid: str
     version: int
     target: Key
+    merges: bool
     text: bytes
 
 
@@ -62,6 +63,11 @@ class VaultSecrets:
         """Return the VaultSecrets whose target is this Secret."""
         return tuple(self._by_target.get(secret, ()))
 
+    def merged_into(self, key: Key) -> Key | None:
+        """Return the Secret that a VaultSecret merges into, if it does."""
+        kept = self._kept.get(key)
+        return kept.target if kept and kept.merges else None
+
     def put(self, body: Body) -> bool:
         """Take an object from a watch or an answer; False if it is old news."""
         key, metadata = Key.of(body), body["metadata"]
@@ -77,7 +83,8 @@ class VaultSecrets:
             "status": body.get("status"),
         }
         text = json.dumps(slim, separators=(",", ":")).encode()
-        self._kept[key] = _Kept(metadata["uid"], version, target, text)
+        merges = merge.merges(body.get("spec") or {})
+        self._kept[key] = _Kept(metadata["uid"], version, target, merges, text)
         self._by_target[target].add(key)
         return True
 
@@ -111,8 +118,7 @@ class VaultSecrets:
             return ()
         self._forget_target(key)
         del self._kept[key]
-        merged = merge.merges(json.loads(kept.text)["spec"] or {})
-        return () if merged else self.targeting(kept.target)
+        return () if kept.merges else self.targeting(kept.target)
 
     def _forget_target(self, key: Key) -> None:
         if before := self._kept.get(key):
@@ -152,6 +158,16 @@ class Secrets:
             return []
         holders = self._by_mark.get(merge.mark(str(key)), ())
         return [self._kept[h] for h in holders if h.namespace == key.namespace]
+
+    def shared(self, key: Key) -> Key | None:
+        """Return the Secret of somebody else that a VaultSecret is about to change.
+
+        It merges into that, or has left its keys there.
+        """
+        if target := self._vaultsecrets.merged_into(key):
+            return target
+        left = self.recorded(key)
+        return Key(left[0].namespace, left[0].name) if left else None
 
     def recorders(self) -> set[Key]:
         """Return the VaultSecrets, there or not, that Secrets hold merge records of."""

@@ -16,6 +16,7 @@ from vaultferry.operator.queue import SHARE, Closed, WorkQueue
 Queue: TypeAlias = WorkQueue[str]
 
 URGENT, ROUTINE, LAST = Lane
+LANES = st.sampled_from(Lane)
 
 
 def group(key: str) -> str:
@@ -31,11 +32,11 @@ def named(letter: str, count: int) -> list[str]:
 class Bench:
     """A queue with a clock that moves when it is told to, in a loop of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Callable[[str], object] = lambda _: None) -> None:
         self.now = 100.0
         self.served: list[tuple[Lane, float]] = []
         self.queue: Queue = WorkQueue(
-            lambda: self.now, group, lambda *told: self.served.append(told)
+            lambda: self.now, group, lambda *told: self.served.append(told), turn
         )
         self._loop = asyncio.Runner()
 
@@ -324,9 +325,151 @@ def test_nothing_is_left_of_what_was_served(bench: Bench) -> None:
         bench.add(*named("abc", 10), lane=lane)
     list(bench.work())
 
-    lines = vars(bench.queue)["_lines"].values()
+    lines = vars(vars(bench.queue)["_lines"])["_lines"].values()
     assert not any(vars(line)["_groups"] for line in lines)
     assert not any(bench.queue.depth(lane) for lane in Lane)
+
+
+# Turns: keys with a digit take turns at what it says
+
+
+@pytest.fixture
+def sharing() -> Iterator[Bench]:
+    bench = Bench(turn=lambda key: key[1:] or None)
+    yield bench
+    bench.close()
+
+
+def test_of_those_that_take_turns_one_is_worked_on_while_others_pass(
+    sharing: Bench,
+) -> None:
+    sharing.add("a1", "b1", "c1", "a2", "x", "y")
+
+    assert sharing.take_all() == ["a1", "x", "y", "a2"]
+
+
+def test_they_come_one_by_one_in_the_order_in_which_they_came(sharing: Bench) -> None:
+    sharing.add(*(f"{letter}1" for letter in "abcd"), "x")
+
+    assert list(sharing.work()) == ["a1", "b1", "c1", "d1", "x"]
+    sharing.add(*(f"{letter}1" for letter in "abcd"))
+    first = sharing.take_all()
+    sharing.queue.done("a1")
+    second = sharing.take_all()
+    sharing.queue.done("b1")
+
+    assert [first, second, sharing.take_all()] == [["a1"], ["b1"], ["c1"]]
+
+
+def test_the_most_urgent_of_those_that_wait_for_a_turn_is_next(sharing: Bench) -> None:
+    sharing.add("a1", "b1", "c1")
+    sharing.take_all()
+
+    sharing.add("c1", lane=URGENT)
+    sharing.add("b1", lane=LAST)
+    sharing.queue.done("a1")
+
+    assert sharing.take_all() == ["c1"]
+
+
+def test_those_that_wait_for_a_turn_wait_in_their_lane(sharing: Bench) -> None:
+    sharing.add("a1", "b1", "c1", "d1")
+    sharing.take_all()
+    sharing.now += 5
+
+    depths = [sharing.queue.depth(lane) for lane in Lane]
+    assert (depths, sharing.queue.age(ROUTINE), sharing.queue.busy) == ([0, 3, 0], 5, 1)
+    sharing.queue.done("a1")
+    assert sharing.take_all() == ["b1"]
+    assert (sharing.queue.depth(ROUTINE), sharing.queue.age(ROUTINE)) == (2, 5)
+
+
+def test_one_that_was_called_and_takes_no_turn_any_more_calls_the_next() -> None:
+    turns = dict.fromkeys(("a", "b", "c"), 1)
+    sharing = Bench(turn=turns.get)
+    sharing.add("a", "b", "c")
+    sharing.take_all()
+    sharing.queue.done("a")
+
+    del turns["b"]
+
+    assert sharing.take_all() == ["b", "c"]
+    sharing.close()
+
+
+class Turns(RuleBasedStateMachine):
+    """Keys that take turns, asked for and worked on in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sharing = Bench(turn=lambda key: key[1:] or None)
+        self.running: list[str] = []
+        self.asked: set[str] = set()
+
+    @rule(key=st.sampled_from(["a1", "b1", "c1", "a2", "b2", "x", "y"]), lane=LANES)
+    def add(self, key: str, lane: Lane) -> None:
+        self.sharing.add(key, lane=lane)
+        self.asked.add(key)
+
+    @rule()
+    def take(self) -> None:
+        if key := self.sharing.take():
+            self.running.append(key)
+            self.asked.remove(key)
+
+    @rule(number=st.integers(0, 9))
+    def done(self, number: int) -> None:
+        if self.running:
+            self.sharing.queue.done(self.running.pop(number % len(self.running)))
+
+    @invariant()
+    def turns_are_kept(self) -> None:
+        turns = [key[1:] for key in self.running if key[1:]]
+        assert len(turns) == len(set(turns))
+
+    def teardown(self) -> None:
+        """Work until nothing is left: nobody was forgotten."""
+        while self.running or self.asked:
+            before = len(self.running), len(self.asked)
+            self.take()
+            self.done(0)
+            assert (len(self.running), len(self.asked)) < before
+        left = vars(self.sharing.queue)
+        assert left["_aside"] == left["_called"] == {}
+        self.sharing.close()
+
+
+TestTurnsAreKeptAndNobodyIsForgotten = Turns.TestCase
+
+
+async def worked(queue: Queue, ended: list[str]) -> None:
+    """Work on keys that take a hundredth of a second each, for ever."""
+    while True:
+        key = await queue.get()
+        await asyncio.sleep(0.01)
+        ended.append(key)
+        queue.done(key)
+
+
+def test_many_that_take_turns_keep_no_worker_from_a_key_that_comes() -> None:
+    ended: list[str] = []
+
+    async def story() -> int:
+        clock = asyncio.get_running_loop().time
+        queue: Queue = WorkQueue(clock, group, lambda *_: None, group)
+        workers = [asyncio.create_task(worked(queue, ended)) for _ in range(16)]
+        for key in named("m", 200):
+            queue.add(key, URGENT)
+        await asyncio.sleep(0.05)
+        before, busy = len(ended), queue.busy
+        queue.add("new", URGENT)
+        await asyncio.sleep(0.1)
+        for worker in workers:
+            worker.cancel()
+        assert busy == 1
+        return ended.index("new") - before
+
+    assert run(story()) <= 2
 
 
 Waker = Callable[[Queue], None]
@@ -375,7 +518,6 @@ def test_closing_ends_every_wait_now_and_later() -> None:
 
 
 KEYS = st.sampled_from([*named("a", 4), *named("b", 2), "c0"])
-LANES = st.sampled_from(Lane)
 SECONDS = st.sampled_from([1.0, 2.0, 5.0])
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import heapq
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from math import inf
 from typing import Generic, TypeVar
 
 from vaultferry.core.urgency import Lane
+from vaultferry.operator.lines import Lanes
 
 K = TypeVar("K", bound=Hashable)
 
@@ -21,45 +22,13 @@ class Closed(Exception):
     """The queue takes and gives no more work."""
 
 
-class _Line(Generic[K]):
-    """The keys of one lane: groups take turns, and in a group the first comes first.
+@dataclass(frozen=True)
+class _Work:
+    """What is being worked on: from which lane, since when it was due, and as what."""
 
-    Every operation takes the same time, however many keys and groups there are.
-    """
-
-    def __init__(self, group: Callable[[K], Hashable]) -> None:
-        self._group = group
-        self._groups: OrderedDict[Hashable, OrderedDict[K, float]] = OrderedDict()
-        self._size = 0
-
-    def __len__(self) -> int:
-        return self._size
-
-    def put(self, key: K, now: float) -> None:
-        self._groups.setdefault(self._group(key), OrderedDict())[key] = now
-        self._size += 1
-
-    def take(self) -> tuple[K, float]:
-        """Take a key; return it with when it came."""
-        group, keys = self._groups.popitem(last=False)
-        key, since = keys.popitem(last=False)
-        if keys:
-            self._groups[group] = keys
-        self._size -= 1
-        return key, since
-
-    def remove(self, key: K) -> None:
-        group = self._group(key)
-        keys = self._groups[group]
-        del keys[key]
-        if not keys:
-            del self._groups[group]
-        self._size -= 1
-
-    def oldest(self) -> float:
-        """Return when the key came that waits longest; one look per group."""
-        firsts = (next(iter(keys.values())) for keys in self._groups.values())
-        return min(firsts, default=inf)
+    lane: Lane
+    since: float
+    turn: Hashable
 
 
 class WorkQueue(Generic[K]):
@@ -71,6 +40,9 @@ class WorkQueue(Generic[K]):
     less urgent, but for one pick in `SHARE`. In a lane a key waits for at most one key
     of each other group for each key of its own group that is before it. Times are
     seconds of the clock that is passed in.
+
+    Keys that take turns at something are not given out while another of them is worked
+    on: they step aside, so that they keep no worker waiting, and are called one by one.
     """
 
     def __init__(
@@ -78,6 +50,7 @@ class WorkQueue(Generic[K]):
         clock: Clock,
         group: Callable[[K], Hashable],
         served: Callable[[Lane, float], None],
+        turn: Callable[[K], Hashable] = lambda _: None,
     ) -> None:
         """Begin empty.
 
@@ -85,13 +58,22 @@ class WorkQueue(Generic[K]):
             clock: seconds.
             group: of a key; groups take turns.
             served: is told how long a key took from when it came until it was done.
+            turn: at what a key takes turns with others; None: at nothing.
         """
         self._clock = clock
         self._tell_served = served
-        self._lines: dict[Lane, _Line[K]] = {lane: _Line(group) for lane in Lane}
+        self._turn_of = turn
+        self._lines = Lanes(group)
         self._served = dict.fromkeys(Lane, 0)
-        self._waiting: dict[K, Lane] = {}
-        self._running: dict[K, tuple[Lane, float]] = {}
+        self._waiting: dict[K, tuple[Lane, Lanes[K]]] = {}
+        self._running: dict[K, _Work] = {}
+        self._taken: set[Hashable] = set()
+        """The turns of what is worked on."""
+
+        self._aside: dict[Hashable, Lanes[K]] = {}
+        """Keys that wait for a turn: it is taken, or one of them was called for it."""
+
+        self._called: dict[K, Hashable] = {}
         self._dirty: dict[K, Lane] = {}
         self._due: dict[K, tuple[float, Lane]] = {}
         self._heap: list[tuple[float, int, K]] = []
@@ -111,11 +93,13 @@ class WorkQueue(Generic[K]):
 
     def depth(self, lane: Lane) -> int:
         """Return how many keys wait in a lane."""
-        return len(self._lines[lane])
+        aside = (len(lanes[lane]) for lanes in self._aside.values())
+        return len(self._lines[lane]) + sum(aside)
 
     def age(self, lane: Lane) -> float:
         """Return the seconds that the key which waits longest in a lane is there."""
-        oldest = self._lines[lane].oldest()
+        everywhere = (self._lines, *self._aside.values())
+        oldest = min(lanes[lane].oldest() for lanes in everywhere)
         return 0.0 if oldest == inf else self._clock() - oldest
 
     def add(self, key: K, lane: Lane) -> None:
@@ -123,13 +107,12 @@ class WorkQueue(Generic[K]):
         if key in self._running:
             self._dirty[key] = min(lane, self._dirty.get(key, lane))
             return
-        before = self._waiting.get(key)
+        before, lanes = self._waiting.get(key, (None, self._lines))
         if before is not None:
             if before <= lane:
                 return
-            self._lines[before].remove(key)
-        self._waiting[key] = lane
-        self._lines[lane].put(key, self._clock())
+            lanes[before].remove(key)
+        self._put(key, lane, lanes, self._clock())
         self._changed.set()
 
     def add_after(self, key: K, seconds: float, lane: Lane = Lane.ROUTINE) -> None:
@@ -153,8 +136,10 @@ class WorkQueue(Generic[K]):
             if self._closed:
                 raise Closed
             wait = self._promote()
-            if self._waiting:
-                return self._take()
+            while lanes := self._lines.waiting():
+                key = self._take(self._pick(lanes))
+                if key is not None:
+                    return key
             self._changed.clear()
             await self._wait(wait)
 
@@ -166,8 +151,10 @@ class WorkQueue(Generic[K]):
             again: seconds until it is due; inf: not by itself.
             lane: the lane in which it is due then.
         """
-        came_in, since = self._running.pop(key)
-        self._tell_served(came_in, self._clock() - since)
+        work = self._running.pop(key)
+        self._tell_served(work.lane, self._clock() - work.since)
+        self._taken.discard(work.turn)
+        self._call_next(work.turn)
         self._due.pop(key, None)
         dirty = self._dirty.pop(key, None)
         if dirty is not None:
@@ -180,19 +167,55 @@ class WorkQueue(Generic[K]):
         self._closed = True
         self._changed.set()
 
-    def _take(self) -> K:
-        lane = self._turn()
-        key, since = self._lines[lane].take()
-        del self._waiting[key]
-        self._running[key] = lane, since
-        return key
+    def _put(
+        self,
+        key: K,
+        lane: Lane,
+        lanes: Lanes[K],
+        since: float,
+        *,
+        first: bool = False,
+    ) -> None:
+        self._waiting[key] = lane, lanes
+        lanes[lane].put(key, since, first=first)
 
-    def _turn(self) -> Lane:
+    def _take(self, lane: Lane) -> K | None:
+        """Take the next key of a lane; where another has its turn, it steps aside."""
+        key, since = self._lines[lane].take()
+        turn = self._turn_of(key)
+        called = self._called.pop(key, turn)
+        free = turn not in self._taken
+        if free:
+            del self._waiting[key]
+            self._running[key] = _Work(lane, since, turn)
+            if turn is not None:
+                self._taken.add(turn)
+        else:
+            aside = self._aside.setdefault(turn, Lanes(_together))
+            self._put(key, lane, aside, since)
+        if called != turn and called not in self._taken:
+            self._call_next(called)
+        return key if free else None
+
+    def _call_next(self, turn: Hashable) -> None:
+        """Have the next key that waits for a turn come before others of its group."""
+        aside = self._aside.get(turn)
+        if aside is None:
+            return
+        [lane, *_] = aside.waiting()
+        key, since = aside[lane].take()
+        if not aside.waiting():
+            del self._aside[turn]
+        self._called[key] = turn
+        self._put(key, lane, self._lines, since, first=True)
+        self._changed.set()
+
+    def _pick(self, lanes: list[Lane]) -> Lane:
         """Return the lane to serve: the first with work, unless it had its share.
 
         The share that a lane leaves is divided in the same way among those after it.
         """
-        *firsts, chosen = (lane for lane in Lane if self._lines[lane])
+        *firsts, chosen = lanes
         for lane in firsts:
             self._served[lane] += 1
             if self._served[lane] < SHARE:
@@ -217,3 +240,7 @@ class WorkQueue(Generic[K]):
                 await self._changed.wait()
         except TimeoutError:
             return
+
+
+def _together(_: Hashable) -> None:
+    """Put all keys into one group."""

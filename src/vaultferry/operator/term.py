@@ -52,13 +52,13 @@ class Term:
         clock = time.monotonic
         self._settings = settings
         self._metrics = metrics
+        self.vaultsecrets = VaultSecrets()
+        self.secrets = Secrets(self.vaultsecrets)
         self.queue: WorkQueue[Key] = WorkQueue(
-            clock, attrgetter("namespace"), metrics.served
+            clock, attrgetter("namespace"), metrics.served, self.secrets.shared
         )
         self._gate = Gate(settings.scopes, self.queue.add)
         wake = self._gate.add
-        self.vaultsecrets = VaultSecrets()
-        self.secrets = Secrets(self.vaultsecrets)
         handlers = partial(watching.registry, configuration, self.vaultsecrets, wake)
         self.vaultsecret_watch = VaultSecretWatch(
             cluster,

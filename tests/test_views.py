@@ -137,6 +137,33 @@ def test_a_resource_without_a_spec_targets_its_own_name() -> None:
     assert vaultsecrets.targeting(KEY) == (KEY,)
 
 
+def saying(number: int, name: str = NAME, **says: str) -> Body:
+    conditions = [{"type": kind, "status": status} for kind, status in says.items()]
+    body = edited(vault_secret_body(), name=name, resourceVersion=str(number))
+    return body | {"status": {"conditions": conditions}}
+
+
+def test_what_resources_say_of_themselves_is_counted() -> None:
+    vaultsecrets = view(
+        saying(1, "a", Ready="True"),
+        saying(2, "b", Ready="True", Fresh="False"),
+        saying(3, "c"),
+        saying(4, Ready="False", Stalled="True", Unheard="True"),
+    )
+    assert vaultsecrets.saying("Ready", "True") == 2
+    assert vaultsecrets.saying("Ready", "False") == 1
+
+    vaultsecrets.put(saying(5, Ready="True"))
+    vaultsecrets.put(saying(4, Ready="False"))
+    vaultsecrets.drop(Key(NAMESPACE, "b"))
+
+    assert vaultsecrets.saying("Ready", "True") == 2
+    assert vaultsecrets.saying("Ready", "False") == 0
+    assert vaultsecrets.saying("Fresh", "False") == 0
+    assert vaultsecrets.saying("Stalled", "True") == 0
+    assert vaultsecrets.saying("Unheard", "True") == 0
+
+
 MERGE = {"name": "shared", "creationPolicy": "Merge"}
 SHARED = Key(NAMESPACE, "shared")
 

@@ -5,12 +5,13 @@ the one with the higher resourceVersion is kept. Those are numbers that only gro
 """
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from vaultferry.core import merge
+from vaultferry.core.conditions import TYPES
 from vaultferry.core.secret import LABEL, Seen
 from vaultferry.core.vaultsecret import VaultSecret
 
@@ -41,6 +42,7 @@ class _Kept:
     version: int
     target: Key
     merges: bool
+    says: tuple[tuple[str, str], ...]
     text: bytes
 
 
@@ -50,9 +52,14 @@ class VaultSecrets:
     def __init__(self) -> None:
         self._kept: dict[Key, _Kept] = {}
         self._by_target: dict[Key, set[Key]] = defaultdict(set)
+        self._says: Counter[tuple[str, str]] = Counter()
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    def saying(self, condition: str, status: str) -> int:
+        """Return how many VaultSecrets say this of themselves, as last seen."""
+        return self._says[condition, status]
 
     def get(self, key: Key) -> VaultSecret | None:
         """Return a VaultSecret as last seen."""
@@ -75,7 +82,7 @@ class VaultSecrets:
         version = int(metadata["resourceVersion"])
         if before and before.version >= version:
             return False
-        self._forget_target(key)
+        self._forget(key)
         target = Key(key.namespace, _target_name(body))
         slim = {
             "metadata": {k: v for k, v in metadata.items() if k != "managedFields"},
@@ -83,9 +90,10 @@ class VaultSecrets:
             "status": body.get("status"),
         }
         text = json.dumps(slim, separators=(",", ":")).encode()
-        merges = merge.merges(body.get("spec") or {})
-        self._kept[key] = _Kept(metadata["uid"], version, target, merges, text)
+        merges, says = merge.merges(body.get("spec") or {}), _says(body)
+        self._kept[key] = _Kept(metadata["uid"], version, target, merges, says, text)
         self._by_target[target].add(key)
+        self._says.update(says)
         return True
 
     def put_status(self, key: Key, metadata: Body, status: Body) -> None:
@@ -116,12 +124,12 @@ class VaultSecrets:
         kept = self._kept.get(key)
         if not kept or uid not in {None, kept.uid}:
             return ()
-        self._forget_target(key)
-        del self._kept[key]
+        self._forget(key)
         return () if kept.merges else self.targeting(kept.target)
 
-    def _forget_target(self, key: Key) -> None:
-        if before := self._kept.get(key):
+    def _forget(self, key: Key) -> None:
+        if before := self._kept.pop(key, None):
+            self._says.subtract(before.says)
             users = self._by_target[before.target]
             users.discard(key)
             if not users:
@@ -231,3 +239,10 @@ class Secrets:
 def _target_name(body: Body) -> str:
     target = (body.get("spec") or {}).get("target") or {}
     return str(target.get("name") or body["metadata"]["name"])
+
+
+def _says(body: Body) -> tuple[tuple[str, str], ...]:
+    """Return the conditions that a VaultSecret has, each with its status."""
+    conditions = (body.get("status") or {}).get("conditions") or []
+    says = {each["type"]: each["status"] for each in conditions}
+    return tuple((kind, says[kind]) for kind in TYPES if kind in says)

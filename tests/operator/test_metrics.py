@@ -102,14 +102,29 @@ def test_a_gauge_is_read_when_the_metrics_are() -> None:
 
 def test_a_gauge_can_have_one_value_for_each_of_a_few_labels() -> None:
     metrics, depths = Metrics(), {"urgent": 1.0, "last": 2.0}
-    reads = {lane: partial(depths.__getitem__, lane) for lane in depths}
-    metrics.gauges("queue_depth", "Keys that wait.", "lane", reads)
+    metrics.gauges(
+        "queue_depth",
+        "Keys that wait.",
+        ["lane"],
+        {(lane,): partial(depths.__getitem__, lane) for lane in depths},
+    )
 
     depths["last"] = 7.0
 
     read = samples(metrics)
     assert read["vaultferry_queue_depth", "urgent"] == 1
     assert read["vaultferry_queue_depth", "last"] == 7
+
+
+def test_a_loop_that_was_late_is_told_by_how_much() -> None:
+    metrics = Metrics()
+    for seconds in (0.0, 0.3):
+        metrics.lagged(seconds)
+
+    read = samples(metrics)
+
+    assert read["vaultferry_loop_lag_seconds_bucket", "0.25"] == 1
+    assert read["vaultferry_loop_lag_seconds_bucket", "0.5"] == 2
 
 
 def test_the_version_is_told() -> None:

@@ -22,7 +22,8 @@ from vaultferry.core.outcome import (
 )
 from vaultferry.core.vaultsecret import Condition
 
-_ORDER = ("Ready", "Fresh", "Reconciling", "Stalled")
+TYPES = ("Ready", "Fresh", "Reconciling", "Stalled")
+"""The types of conditions, in the order in which they are written."""
 
 _SYNCED = "The Secret realises the resource."
 _FRESH = "The values are as new as spec.refreshInterval asks for."
@@ -63,7 +64,7 @@ def decide(
     )
     spoken = (
         _spoken(kind, table[kind], old.get(kind), generation, now)
-        for kind in _ORDER
+        for kind in TYPES
         if kind in table
     )
     return [condition for condition in spoken if condition is not None]

@@ -5,13 +5,15 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import product
 
 import structlog
 from kubernetes.aio.client import Configuration
 
 from vaultferry.cluster import Cluster
+from vaultferry.core.conditions import TYPES
 from vaultferry.core.urgency import Lane
-from vaultferry.operator import clock, health
+from vaultferry.operator import clock, health, lag
 from vaultferry.operator.lease import Lease, LeaseLost, new_identity
 from vaultferry.operator.metrics import Metrics
 from vaultferry.operator.scopes import named
@@ -56,7 +58,7 @@ class Operator:
         """
         handle_signals(stop)
         try:
-            async with self._serving() as port:
+            async with self._serving() as port, lag.sampled(self.metrics.lagged):
                 log.info("started", port=port, keys=self._settings.keyring.key_ids)
                 while await self._lease.acquire(stop):
                     await self._lead(stop)
@@ -140,6 +142,7 @@ class Operator:
         self._add_gauge(
             "vaultsecrets", "VaultSecrets in view.", lambda term: len(term.vaultsecrets)
         )
+        self._add_condition_gauge()
         self._add_gauge("secrets", "Secrets in view.", lambda term: len(term.secrets))
         self._add_gauge(
             "workers_busy", "Keys that are worked on.", lambda term: term.queue.busy
@@ -166,8 +169,22 @@ class Operator:
     def _add_lane_gauge(
         self, name: str, text: str, read: Callable[[Lane, Term], float]
     ) -> None:
-        reads = {
-            lane.name.lower(): partial(self._of_term, partial(read, lane))
+        reads: dict[tuple[str, ...], Callable[[], float]] = {
+            (lane.name.lower(),): partial(self._of_term, partial(read, lane))
             for lane in Lane
         }
-        self.metrics.gauges(name, text, "lane", reads)
+        self.metrics.gauges(name, text, ["lane"], reads)
+
+    def _add_condition_gauge(self) -> None:
+        def read(condition: str, status: str, term: Term) -> float:
+            return term.vaultsecrets.saying(condition, status)
+
+        self.metrics.gauges(
+            "vaultsecrets_condition",
+            "VaultSecrets in view that have a condition, by what it says.",
+            ["condition", "status"],
+            {
+                says: partial(self._of_term, partial(read, *says))
+                for says in product(TYPES, ("True", "False"))
+            },
+        )

@@ -1,6 +1,6 @@
 """The metrics: counts, ages and codes, never the name of an object or a value."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -10,6 +10,7 @@ from vaultferry import __version__
 from vaultferry.core.urgency import Lane
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 # What waits behind ten thousand others takes minutes.
 _SERVED_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
@@ -49,6 +50,12 @@ class Metrics:
         )
         for lane in Lane:
             self._served.labels(lane.name.lower())
+        self._lag = Histogram(
+            "vaultferry_loop_lag_seconds",
+            "How late the event loop was, twice a second: nothing else is served then.",
+            buckets=_LAG_BUCKETS,
+            registry=self.registry,
+        )
         self._repairs = self._counter(
             "drift_repairs", "Secrets that somebody changed or deleted, made right."
         )
@@ -100,6 +107,10 @@ class Metrics:
         """Take in how long a key took, from when it came."""
         self._served.labels(lane.name.lower()).observe(seconds)
 
+    def lagged(self, seconds: float) -> None:
+        """Take in how late the event loop was."""
+        self._lag.observe(seconds)
+
     def repaired(self) -> None:
         """Count a repair of a Secret."""
         self._repairs.inc()
@@ -129,12 +140,16 @@ class Metrics:
         Gauge(f"vaultferry_{name}", text, registry=self.registry).set_function(read)
 
     def gauges(
-        self, name: str, text: str, label: str, reads: Mapping[str, Callable[[], float]]
+        self,
+        name: str,
+        text: str,
+        labels: Sequence[str],
+        reads: Mapping[tuple[str, ...], Callable[[], float]],
     ) -> None:
-        """Register a gauge with a label, one to be read for each of its values."""
-        family = Gauge(f"vaultferry_{name}", text, [label], registry=self.registry)
-        for value, read in reads.items():
-            family.labels(value).set_function(read)
+        """Register a gauge with labels, one to be read for each of their values."""
+        family = Gauge(f"vaultferry_{name}", text, labels, registry=self.registry)
+        for values, read in reads.items():
+            family.labels(*values).set_function(read)
 
     def text(self) -> bytes:
         """Return the metrics in Prometheus' text format."""

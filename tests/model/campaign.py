@@ -53,7 +53,7 @@ class Plan:
     pause: float = 8.0
     """Seconds between disturbances of the operator."""
 
-    patience: float = 60.0
+    patience: float = 120.0
     """For how many seconds an operator at work may take until all is right."""
 
     disturbances: tuple[str, ...] = OF_OPERATORS

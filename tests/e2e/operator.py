@@ -17,8 +17,8 @@ from tests.controlplane import ControlPlane
 
 NAMESPACE = "vaultferry-system"
 ROOT = Path(__file__).parents[2]
-_START_SECONDS = 30
-_STOP_SECONDS = 20
+_START_SECONDS = 120
+_STOP_SECONDS = 60
 
 STARTED: list["Operator"] = []
 """Every operator that was started, so that a test that fails can show their logs."""

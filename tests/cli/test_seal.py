@@ -173,7 +173,7 @@ def test_a_name_that_can_be_is_taken(sealer: Sealer, name: str) -> None:
         (b"", "no public key"),
         (b"\xff", "cannot be read: not text"),
         (str(keyring().public_key())[:-4].encode(), "public key damaged"),
-        (b"vfpk1.rot13.x.x", "unknown suite; known: hpke-x25519"),
+        (b"vfpk1.rot13.x.x", "unknown suite; known: hpke-x25519, hpke-mlkem768x25519"),
     ],
 )
 def test_a_bad_public_key_is_refused(

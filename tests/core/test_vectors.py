@@ -46,7 +46,9 @@ def test_a_published_key_is_derived(vector: Vector) -> None:
 
     assert ring.key_id == vector["keyId"]
     if vector["publicKey"] is not None:
-        assert PublicKey.parse(vector["publicKey"]) == ring.public_key()
+        assert PublicKey.parse(vector["publicKey"]) == ring.public_key(
+            Suite(vector["suite"])
+        )
 
 
 @pytest.mark.parametrize("vector", VECTORS["refused"], ids=title)

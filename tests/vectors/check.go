@@ -100,7 +100,7 @@ func checkOpened(v vector) {
 	demand(err == nil && h == header{v.Suite, v.Scope, v.KeyID}, v.Title+": header", err)
 	demand(hex.EncodeToString([]byte(h.info(v.Place))) == v.Info, v.Title+": info", nil)
 	if v.Suite != "fernet" {
-		text := publicKeyText(v.RootKey, v.KeyID)
+		text := publicKeyText(v.RootKey, v.Suite, v.KeyID)
 		demand(v.PublicKey != nil && *v.PublicKey == text, v.Title+": public key", nil)
 	}
 	plaintext, err := open(v.RootKey, v.Token, v.Place)

@@ -78,7 +78,7 @@ func parse(token string) (header, []byte, error) {
 	h := header{suite: parts[1], scope: parts[2], keyID: parts[3]}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[4])
 	canonical := err == nil && base64.RawURLEncoding.EncodeToString(payload) == parts[4]
-	if !slices.Contains([]string{"hpke-x25519", "fernet"}, h.suite) ||
+	if !slices.Contains([]string{"hpke-x25519", "hpke-mlkem768x25519", "fernet"}, h.suite) ||
 		!slices.Contains([]string{"strict", "namespace", "cluster"}, h.scope) ||
 		!canonicalKeyID.MatchString(h.keyID) || !canonical || len(payload) == 0 {
 		return header{}, nil, errMalformed
@@ -97,7 +97,7 @@ func open(root []byte, token string, at place) ([]byte, error) {
 	if h.suite == "fernet" {
 		return openFernet(derive(root, h.info(at), 32), payload)
 	}
-	plaintext, err := hpke.Open(privateKey(root, h.keyID), hpke.HKDFSHA256(),
+	plaintext, err := hpke.Open(privateKey(root, h.suite, h.keyID), hpke.HKDFSHA256(),
 		hpke.AES256GCM(), []byte(h.info(at)), payload)
 	if err != nil {
 		return nil, errNotOpened
@@ -111,7 +111,7 @@ func seal(root []byte, h header, at place, plaintext []byte) string {
 		payload = sealFernet(derive(root, h.info(at), 32), plaintext)
 	} else {
 		var err error
-		payload, err = hpke.Seal(privateKey(root, h.keyID).PublicKey(),
+		payload, err = hpke.Seal(privateKey(root, h.suite, h.keyID).PublicKey(),
 			hpke.HKDFSHA256(), hpke.AES256GCM(), []byte(h.info(at)), plaintext)
 		if err != nil {
 			panic(err)
@@ -121,18 +121,23 @@ func seal(root []byte, h header, at place, plaintext []byte) string {
 		base64.RawURLEncoding.EncodeToString(payload)}, ".")
 }
 
-func privateKey(root []byte, keyID string) hpke.PrivateKey {
-	seed := derive(root, pack("vaultferry", "private-key", "hpke-x25519", keyID), 32)
-	key, err := hpke.DHKEM(ecdh.X25519()).NewPrivateKey(seed)
+func privateKey(root []byte, suite, keyID string) hpke.PrivateKey {
+	kem := hpke.DHKEM(ecdh.X25519())
+	if suite == "hpke-mlkem768x25519" {
+		kem = hpke.MLKEM768X25519()
+	}
+	seed := derive(root, pack("vaultferry", "private-key", suite, keyID), 32)
+	key, err := kem.NewPrivateKey(seed)
 	if err != nil {
 		panic(err)
 	}
 	return key
 }
 
-func publicKeyText(root []byte, keyID string) string {
-	raw := privateKey(root, keyID).PublicKey().Bytes()
-	return "vfpk1.hpke-x25519." + keyID + "." + base64.RawURLEncoding.EncodeToString(raw)
+func publicKeyText(root []byte, suite, keyID string) string {
+	raw := privateKey(root, suite, keyID).PublicKey().Bytes()
+	return strings.Join([]string{"vfpk1", suite, keyID,
+		base64.RawURLEncoding.EncodeToString(raw)}, ".")
 }
 
 // Fernet: 0x80, 8 bytes of time (0), 16 of IV, AES-128-CBC with PKCS #7 padding,

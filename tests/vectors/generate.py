@@ -20,7 +20,7 @@ from vaultferry.core.suites import WITH_PUBLIC_KEY, Suite
 HERE = Place("backup", "aws-production", "secret_access_key")
 VALUE = b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
-SHORT = b"20 bytes, any suite:"  # both payloads then end in trailing bits
+SHORT = b"20 bytes, any suite:"  # all payloads then end in trailing bits
 
 Vector = dict[str, object]
 

@@ -162,6 +162,43 @@ def test_rotation_alone_writes_nothing_and_a_new_key_is_told_later() -> None:
     assert world.calls == []
 
 
+def test_rotated_tokens_change_neither_version_nor_secret() -> None:
+    world = synced()
+    before = world.cluster.secrets[KEY]
+    rotated = keyring(2, 1)
+    world.start(rotated)
+    world.edit({"sealed": {"token": resealed(rotated)}})
+
+    world.step()
+
+    assert world.calls == ["patch secret", "patch status"]
+    after = world.cluster.secrets[KEY]
+    assert unversioned(after) == unversioned(before)
+    assert (world.says, world.status.version) == (READY, 1)
+    assert world.status.key_id == rotated.key_id
+    assert (world.status.fingerprint or "").startswith(f"{rotated.key_id}.")
+
+
+def unversioned(body: Body) -> Body:
+    """Return an object without its resourceVersion, which the stand-in always moves."""
+    return edited(body, resourceVersion="")
+
+
+def test_after_rotation_the_old_key_is_needed_no_more() -> None:
+    world, rotated = synced(), keyring(2, 1)
+    before = world.cluster.secrets[KEY]
+    world.start(rotated)
+    world.edit({"sealed": {"token": resealed(rotated)}})
+    world.step()
+
+    world.start(keyring(2))
+    world.edit({"sealed": {"token": resealed(keyring(2))}})
+    world.step()
+
+    assert unversioned(world.cluster.secrets[KEY]) == unversioned(before)
+    assert (world.says, world.status.version) == (READY, 1)
+
+
 # Drift
 
 

@@ -133,6 +133,15 @@ def test_version_and_fingerprint_change_only_with_data() -> None:
     assert other["annotations"] == OWN
 
 
+def test_unread_data_of_the_same_version_keeps_the_fingerprint() -> None:
+    body = stored(annotations=OWN | {FINGERPRINT: "another key's"})
+
+    how = write(desired(), Current(Seen.parse(body)))
+
+    assert isinstance(how, Patch)
+    assert applied(how, body) == body | {"metadata": body["metadata"] | _identity("8")}
+
+
 @pytest.mark.parametrize("lost", [VERSION, FINGERPRINT])
 def test_a_lost_annotation_of_ours_is_put_back(lost: str) -> None:
     there = {k: v for k, v in OWN.items() if k != lost}

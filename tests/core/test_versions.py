@@ -89,6 +89,11 @@ def test_where_the_key_is_gone_equal_data_is_the_same_version() -> None:
     assert counted(after(3, SAME), holding(SAME, 3), GONE) == 3
 
 
+def test_a_restore_goes_on_counting_where_the_key_is_gone() -> None:
+    assert counted(after(None, None), holding(SAME, 9), GONE) == 9
+    assert counted(after(None, None), holding(OTHER, 9), GONE) == 1
+
+
 def test_where_the_key_is_gone_other_data_is_a_change() -> None:
     assert counted(after(3, SAME), holding(OTHER, 3), GONE) == 4
 

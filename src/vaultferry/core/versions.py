@@ -24,7 +24,7 @@ def count(
     restore without status. Otherwise the status counts.
     """
     fingerprint = keyring.fingerprint(values, resource.namespace, resource.name)
-    if (kept := _kept_version(keyring, resource, values, current)) is not None:
+    if (kept := _kept_version(keyring, resource, values, data, current)) is not None:
         return Credential(data, kept, fingerprint)
     last = resource.status.version
     if last is None:
@@ -45,7 +45,11 @@ def comparable(keyring: Keyring, resource: VaultSecret, values: Values) -> bool:
 
 
 def _kept_version(
-    keyring: Keyring, resource: VaultSecret, values: Values, current: Current | None
+    keyring: Keyring,
+    resource: VaultSecret,
+    values: Values,
+    data: Values,
+    current: Current | None,
 ) -> int | None:
     if current is None or current.seen.version is None:
         return None
@@ -53,6 +57,9 @@ def _kept_version(
     if resource.status.version not in {None, kept - 1}:
         return None
     holds = _same(keyring, resource, values, current.seen.fingerprint)
+    if holds is None:
+        # Rotation leaves the fingerprint of a key that is then taken away.
+        holds = _holds(current, data)
     return kept if holds else None
 
 

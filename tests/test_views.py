@@ -65,6 +65,30 @@ def test_what_others_manage_is_not_kept() -> None:
     assert "xxx" not in str(vars(vaultsecrets))
 
 
+def sealed_with(number: int, *tokens: str) -> Body:
+    spec = {"type": "opaque", "sealed": {str(i): t for i, t in enumerate(tokens)}}
+    return version(number) | {"spec": spec}
+
+
+def test_resources_are_counted_by_the_keys_of_their_tokens() -> None:
+    one, two = (f"vf1.fernet.strict.0badc0de-{epoch}.AAAA" for epoch in (1, 2))
+    other = edited(sealed_with(1, one), name="other")
+    vaultsecrets = view(sealed_with(1, one), other)
+    assert vaultsecrets.by_key_ids == {("0badc0de-1",): 2}
+
+    vaultsecrets.put(sealed_with(2, one, two, two))
+    both = ("0badc0de-1", "0badc0de-2")
+    assert vaultsecrets.by_key_ids == {("0badc0de-1",): 1, both: 1}
+
+    vaultsecrets.drop(KEY)
+    vaultsecrets.drop(Key(NAMESPACE, "other"))
+    assert vaultsecrets.by_key_ids == {}
+
+
+def test_a_resource_without_tokens_counts_for_no_key() -> None:
+    assert view(version(1) | {"spec": None}).by_key_ids == {(): 1}
+
+
 def test_a_status_that_was_written_is_seen_at_once() -> None:
     vaultsecrets = view(version(1))
     answer = version(2, generation=1)["metadata"]

@@ -9,7 +9,7 @@ from vaultferry.core import desired, due, merge, plan
 from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.errors import Conflict, InvalidSpec
 from vaultferry.core.keyring import Keyring
-from vaultferry.core.sealing import Place, Token
+from vaultferry.core.sealing import Place, key_ids
 from vaultferry.core.secret import Content, Current, Seen
 from vaultferry.core.vaultsecret import Spec, VaultSecret
 from vaultferry.formats import Rendering
@@ -60,7 +60,7 @@ def material(
     kind.check(spec.auth_method, values)
     rendering = formats.render(spec.target.formats, values)
     desired.check_data(rendering.data)
-    key_id = _oldest_key_id(keyring, spec)
+    key_id = keyring.oldest(key_ids(spec.sealed))
     return Material(spec, values, rendering, kind.kubernetes_type, key_id)
 
 
@@ -205,14 +205,3 @@ def _opened(keyring: Keyring, resource: VaultSecret, spec: Spec) -> dict[str, by
         field: keyring.open(token, Place(namespace, name, field))
         for field, token in spec.sealed.items()
     }
-
-
-def _oldest_key_id(keyring: Keyring, spec: Spec) -> str:
-    rank = {key_id.partition("-")[0]: i for i, key_id in enumerate(keyring.key_ids)}
-
-    def age(key_id: str) -> tuple[int, int]:
-        root, _, epoch = key_id.partition("-")
-        return rank[root], -int(epoch)
-
-    tokens = (spec.sealed or {}).items()
-    return max((Token.parse(t, f).header.key_id for f, t in tokens), key=age)

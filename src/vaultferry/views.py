@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from vaultferry.core import merge
 from vaultferry.core.conditions import TYPES
+from vaultferry.core.sealing import key_ids
 from vaultferry.core.secret import LABEL, Seen
 from vaultferry.core.vaultsecret import VaultSecret
 
@@ -43,6 +44,7 @@ class _Kept:
     target: Key
     merges: bool
     says: tuple[tuple[str, str], ...]
+    key_ids: tuple[str, ...]
     text: bytes
 
 
@@ -53,6 +55,8 @@ class VaultSecrets:
         self._kept: dict[Key, _Kept] = {}
         self._by_target: dict[Key, set[Key]] = defaultdict(set)
         self._says: Counter[tuple[str, str]] = Counter()
+        self.by_key_ids: Counter[tuple[str, ...]] = Counter()
+        """How many there are, by the key ids of their tokens."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -84,6 +88,7 @@ class VaultSecrets:
             return False
         self._forget(key)
         target = Key(key.namespace, _target_name(body))
+        of_keys = key_ids((body.get("spec") or {}).get("sealed"))
         slim = {
             "metadata": {k: v for k, v in metadata.items() if k != "managedFields"},
             "spec": body.get("spec"),
@@ -91,9 +96,12 @@ class VaultSecrets:
         }
         text = json.dumps(slim, separators=(",", ":")).encode()
         merges, says = merge.merges(body.get("spec") or {}), _says(body)
-        self._kept[key] = _Kept(metadata["uid"], version, target, merges, says, text)
+        self._kept[key] = _Kept(
+            metadata["uid"], version, target, merges, says, of_keys, text
+        )
         self._by_target[target].add(key)
         self._says.update(says)
+        self.by_key_ids[of_keys] += 1
         return True
 
     def put_status(self, key: Key, metadata: Body, status: Body) -> None:
@@ -128,12 +136,17 @@ class VaultSecrets:
         return () if kept.merges else self.targeting(kept.target)
 
     def _forget(self, key: Key) -> None:
-        if before := self._kept.pop(key, None):
-            self._says.subtract(before.says)
-            users = self._by_target[before.target]
-            users.discard(key)
-            if not users:
-                del self._by_target[before.target]
+        before = self._kept.pop(key, None)
+        if before is None:
+            return
+        users = self._by_target[before.target]
+        users.discard(key)
+        if not users:
+            del self._by_target[before.target]
+        self._says.subtract(before.says)
+        self.by_key_ids[before.key_ids] -= 1
+        if not self.by_key_ids[before.key_ids]:
+            del self.by_key_ids[before.key_ids]
 
 
 class Secrets:

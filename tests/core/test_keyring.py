@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.keyrings import HERE, keyring, root_key, seal
+from tests.keyrings import HERE, keyring, root_key, seal, with_part
 from vaultferry.core.errors import PublicKeyInvalid, TokenNotOpened, UnknownKeyId
 from vaultferry.core.keyring import Keyring
+from vaultferry.core.sealing import Header, Place, Scope, Token
 from vaultferry.core.suites import Suite
 
 
@@ -89,6 +90,100 @@ def test_a_keyring_shows_only_its_key_ids() -> None:
     ring = keyring(1, 2)
 
     assert repr(ring) == f"Keyring({', '.join(ring.key_ids)})"
+
+
+RING = keyring(2, 1, epoch=7)
+KIDS = [key_id.partition("-")[0] for key_id in RING.key_ids]
+
+
+def test_every_key_has_a_name_of_a_few_and_an_age() -> None:
+    new, old = KIDS
+
+    assert RING.ages == {
+        f"{new}-7": "newest",
+        f"{new}-other": "older",
+        f"{old}-7": "older",
+        f"{old}-other": "older",
+        "unknown": "unknown",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key_id", "name"),
+    [
+        (f"{KIDS[0]}-7", f"{KIDS[0]}-7"),
+        (f"{KIDS[1]}-7", f"{KIDS[1]}-7"),
+        (f"{KIDS[0]}-8", f"{KIDS[0]}-other"),
+        (f"{KIDS[1]}-999999", f"{KIDS[1]}-other"),
+        ("0badc0de-7", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_a_key_id_of_any_token_gets_one_of_these_names(key_id: str, name: str) -> None:
+    assert RING.named(key_id) == name
+    assert name in RING.ages
+
+
+def test_the_oldest_is_by_root_key_and_then_by_epoch() -> None:
+    new, old = KIDS
+    by_age = ["0badc0de-9", f"{old}-1", f"{old}-12", f"{new}-2", f"{new}-10"]
+
+    for number, key_id in enumerate(by_age):
+        assert RING.oldest(reversed(by_age[number:])) == key_id
+
+
+def test_each_credential_counts_once_by_its_oldest_key() -> None:
+    new, old = RING.key_ids
+    found = {(new,): 5, (new, old): 3, (old,): 2, ("", new): 1, (): 7}
+
+    assert RING.counted(found) == {new: 5, old: 5, "unknown": 1}
+
+
+@pytest.mark.parametrize("suite", Suite)
+@pytest.mark.parametrize("scope", Scope)
+def test_a_token_is_sealed_again_as_it_was_for_the_newest_key(
+    suite: Suite, scope: Scope
+) -> None:
+    token = seal(suite, scope, ring=keyring(1, epoch=3))
+
+    moved = RING.resealed(token, HERE)
+
+    header = Token.parse(moved, HERE.field).header
+    assert header == Header(suite, scope, RING.key_id)
+    assert keyring(2).open(moved, HERE) == b"canary-plaintext"
+
+
+@pytest.mark.parametrize("suite", Suite)
+def test_a_token_of_the_newest_key_stays_as_it_is(suite: Suite) -> None:
+    token = seal(suite, ring=RING)
+
+    assert RING.resealed(token, HERE) == token
+    assert RING.resealed(token, HERE, suite, Scope.STRICT) == token
+
+
+def test_suite_and_scope_change_where_they_are_asked_for() -> None:
+    token = seal(Suite.FERNET, ring=RING)
+
+    moved = RING.resealed(token, HERE, Suite.HPKE_X25519, Scope.NAMESPACE)
+
+    elsewhere = Place(HERE.namespace, "other", "field")
+    assert moved.startswith("vf1.hpke-x25519.namespace.")
+    assert RING.open(moved, elsewhere) == b"canary-plaintext"
+
+
+def test_a_token_of_another_place_is_not_sealed_again() -> None:
+    token = seal(Suite.FERNET, ring=keyring(1))
+    elsewhere = Place(HERE.namespace, "other", HERE.field)
+
+    with pytest.raises(TokenNotOpened):
+        RING.resealed(token, elsewhere)
+
+
+def test_a_scope_written_over_a_token_does_not_widen_it() -> None:
+    forged = with_part(2, Scope.CLUSTER, seal(Suite.HPKE_X25519, ring=keyring(1)))
+
+    with pytest.raises(TokenNotOpened):
+        RING.resealed(forged, HERE, scope=Scope.CLUSTER)
 
 
 Credential = Mapping[str, bytes]

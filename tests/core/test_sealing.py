@@ -10,7 +10,7 @@ from vaultferry.core.errors import (
     TokenNotOpened,
     UnknownKeyId,
 )
-from vaultferry.core.sealing import Place, Scope, Token
+from vaultferry.core.sealing import Place, Scope, Token, key_ids
 from vaultferry.core.suites import ALL, Suite
 
 WAYS = list(product(Suite, Scope))
@@ -129,3 +129,29 @@ def test_wrong_place_and_tampering_give_the_same_words() -> None:
         words.add(str(caught.value))
 
     assert words == {SEAL_AGAIN}
+
+
+def test_the_key_ids_of_tokens_are_read_without_opening_them() -> None:
+    one, other = keyring(1).key_id, keyring(2, epoch=12).key_id
+    sealed = {
+        "a": seal(Suite.FERNET),
+        "b": seal(Suite.HPKE_X25519),
+        "c": seal(Suite.FERNET, ring=keyring(2, epoch=12)),
+    }
+
+    assert key_ids(sealed) == tuple(sorted([one, other]))
+    assert key_ids({}) == key_ids(None) == key_ids("no map") == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hunter2",
+        with_part(0, "vf2", seal(Suite.FERNET)),
+        with_part(3, "canary", seal(Suite.FERNET)),
+        seal(Suite.FERNET).rpartition(".")[0],
+    ],
+)
+def test_what_is_no_token_has_an_empty_key_id(text: str) -> None:
+    assert key_ids({"a": text}) == ("",)

@@ -102,12 +102,8 @@ def test_a_gauge_is_read_when_the_metrics_are() -> None:
 
 def test_a_gauge_can_have_one_value_for_each_of_a_few_labels() -> None:
     metrics, depths = Metrics(), {"urgent": 1.0, "last": 2.0}
-    metrics.gauges(
-        "queue_depth",
-        "Keys that wait.",
-        ["lane"],
-        {(lane,): partial(depths.__getitem__, lane) for lane in depths},
-    )
+    reads = {(lane,): partial(depths.__getitem__, lane) for lane in depths}
+    metrics.gauges("queue_depth", "Keys that wait.", ["lane"], reads)
 
     depths["last"] = 7.0
 

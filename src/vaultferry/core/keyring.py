@@ -2,7 +2,8 @@
 
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 from vaultferry.core.encoding import pack
@@ -15,6 +16,9 @@ from vaultferry.core.errors import (
 from vaultferry.core.rootkey import RootKey
 from vaultferry.core.sealing import MAX_EPOCH, Header, Place, PublicKey, Scope, Token
 from vaultferry.core.suites import WITH_PUBLIC_KEY, Suite
+
+UNKNOWN = "unknown"
+OTHER_EPOCH = "other"
 
 _FINGERPRINT = re.compile(r"([0-9a-f]{8})-[1-9][0-9]{0,5}\.[0-9a-f]{32}")
 _FINGERPRINT_DIGITS = 32
@@ -57,12 +61,53 @@ class Keyring:
         """The key ids of this epoch, newest first; other epochs open as well."""
         return tuple(f"{kid}-{self.epoch}" for kid in self._roots)
 
+    @property
+    def ages(self) -> Mapping[str, str]:
+        """What `named` may answer, each with its age: `newest`, `older`, `unknown`.
+
+        Who writes a token chooses its key id, so other epochs have one name for all.
+        """
+        others = (f"{kid}-{OTHER_EPOCH}" for kid in self._roots)
+        older = dict.fromkeys([*self.key_ids, *others], "older")
+        return {**older, self.key_id: "newest", UNKNOWN: UNKNOWN}
+
+    def named(self, key_id: str) -> str:
+        """Return what to call a key of which there may be any number."""
+        if key_id in self.key_ids:
+            return key_id
+        kid, _, _ = key_id.partition("-")
+        return f"{kid}-{OTHER_EPOCH}" if kid in self._roots else UNKNOWN
+
+    def oldest(self, key_ids: Iterable[str]) -> str:
+        """Return the oldest of some key ids; one that we do not know is older still."""
+        rank = {kid: number for number, kid in enumerate(self._roots)}
+
+        def age(key_id: str) -> tuple[int, int]:
+            kid, _, epoch = key_id.partition("-")
+            return rank.get(kid, len(rank)), -int(epoch or 0)
+
+        return max(key_ids, key=age)
+
+    def counted(self, found: Mapping[tuple[str, ...], int]) -> Counter[str]:
+        """Count by the name of the oldest of some key ids; without any, not at all."""
+        names: Counter[str] = Counter()
+        for key_ids, count in found.items():
+            if key_ids:
+                names[self.named(self.oldest(key_ids))] += count
+        return names
+
     def public_key(self, suite: Suite = Suite.HPKE_X25519) -> PublicKey:
         """Return the public key that others seal with."""
         if suite not in WITH_PUBLIC_KEY:
             raise PublicKeyInvalid(f"suite {suite} has no public key")
         raw = self._newest.public_key(suite, self.key_id)
         return PublicKey(suite, self.key_id, raw)
+
+    def seal(self, plaintext: bytes, suite: Suite, scope: Scope, place: Place) -> str:
+        """Seal a value for a place in any way; the newest root key opens it."""
+        if suite in WITH_PUBLIC_KEY:
+            return self.public_key(suite).seal(plaintext, scope, place)
+        return self.seal_at_rest(plaintext, scope, place)
 
     def seal_at_rest(self, plaintext: bytes, scope: Scope, place: Place) -> str:
         """Seal a value for a place with the newest root key itself."""
@@ -89,6 +134,31 @@ class Keyring:
                 f"and field {place.field}"
             )
         return plaintext
+
+    def resealed(
+        self,
+        token: str,
+        place: Place,
+        suite: Suite | None = None,
+        scope: Scope | None = None,
+    ) -> str:
+        """Return a token of the same value for the newest key.
+
+        Args:
+            token: what there is; it is returned itself where it is as wanted.
+            place: where it is, and stays.
+            suite: the suite wanted; None: the one that it has.
+            scope: the scope wanted; None: the one that it has.
+
+        Raises:
+            Failure: it does not open there.
+        """
+        header = Token.parse(token, place.field).header
+        wanted = Header(suite or header.suite, scope or header.scope, self.key_id)
+        if header == wanted:
+            return token
+        plaintext = self.open(token, place)
+        return self.seal(plaintext, wanted.suite, wanted.scope, place)
 
     def fingerprint(
         self, values: Mapping[str, bytes], namespace: str, name: str

@@ -1,6 +1,7 @@
 """Sealed values: their text, the place they are bound to, and who can make one."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -106,6 +107,22 @@ class Token:
                 f"wanted is {_WANTED}"
             )
         return cls(Header(Suite(suite), Scope(scope), key_id), raw)
+
+
+def key_ids(sealed: object) -> tuple[str, ...]:
+    """Return the key ids of tokens by field, sorted; "" stands for what is no token.
+
+    Nothing but the key id is looked at: it is asked of every resource at every event.
+    """
+    if not isinstance(sealed, Mapping):
+        return ()
+    return tuple(sorted({_key_id(str(text)) for text in sealed.values()}))
+
+
+def _key_id(text: str) -> str:
+    parts = text.split(".", _PARTS - 1)
+    is_token = len(parts) == _PARTS and parts[0] == FORMAT
+    return parts[3] if is_token and is_key_id(parts[3]) else ""
 
 
 def is_key_id(text: str) -> bool:

@@ -143,6 +143,7 @@ class Operator:
             "vaultsecrets", "VaultSecrets in view.", lambda term: len(term.vaultsecrets)
         )
         self._add_condition_gauge()
+        self._add_key_gauge()
         self._add_gauge("secrets", "Secrets in view.", lambda term: len(term.secrets))
         self._add_gauge(
             "workers_busy", "Keys that are worked on.", lambda term: term.queue.busy
@@ -187,4 +188,16 @@ class Operator:
                 says: partial(self._of_term, partial(read, *says))
                 for says in product(TYPES, ("True", "False"))
             },
+        )
+
+    def _add_key_gauge(self) -> None:
+        reads: dict[tuple[str, ...], Callable[[], float]] = {
+            (name, age): partial(self._of_term, partial(Term.sealed_for, name=name))
+            for name, age in self._settings.keyring.ages.items()
+        }
+        self.metrics.gauges(
+            "sealed_vaultsecrets",
+            "VaultSecrets by the oldest key that their values are sealed for.",
+            ["key_id", "age"],
+            reads,
         )

@@ -100,6 +100,10 @@ class Term:
         watches = self.secret_watches.values()
         return time.monotonic() - min(watch.heard for watch in watches)
 
+    def sealed_for(self, name: str) -> int:
+        """Count the VaultSecrets whose oldest key is called so by the keyring."""
+        return self._settings.keyring.counted(self.vaultsecrets.by_key_ids)[name]
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Watch and work until left; finish what is being worked on.

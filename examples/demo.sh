@@ -38,7 +38,7 @@ keys() { kubectl -n shop get secret "$1" -o go-template='{{range $key, $_ := .da
 
 say "Install: the CRD, and the operator's own service account and rights"
 show kubectl apply -f crds
-show kubectl apply -f deploy/base/namespace.yaml -f deploy/base/serviceaccount.yaml -f deploy/base/rbac.yaml
+show kubectl apply -f deploy/base/namespace.yaml -f deploy/base/serviceaccount.yaml -f deploy/base/rbac.yaml -f deploy/base/publickeys.yaml
 kubectl wait --for=condition=Established crd/vaultsecrets.vaultferry.dev >/dev/null
 show kubectl create namespace shop
 

@@ -30,6 +30,7 @@ from vaultferry.core.errors import (
 META = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 META_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 SECRETS = "/api/v1/namespaces/team/secrets"
+CONFIG_MAPS = "/api/v1/namespaces/team/configmaps"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/team/leases"
 VAULTSECRET = "/apis/vaultferry.dev/v1alpha1/namespaces/team/vaultsecrets/app"
 
@@ -191,6 +192,14 @@ CALLS: dict[str, tuple[Call, tuple[str, str, str, str, Any]]] = {
             JSON,
             {"reason": "Conflict"},
         ),
+    ),
+    "get a ConfigMap": (
+        lambda c: c.get_config_map("team", "keys"),
+        ("GET", f"{CONFIG_MAPS}/keys", JSON, JSON, None),
+    ),
+    "patch a ConfigMap": (
+        lambda c: c.patch_config_map("team", "keys", OPERATIONS),
+        ("PATCH", f"{CONFIG_MAPS}/keys", META, JSON_PATCH, OPERATIONS),
     ),
     "get the Lease": (
         lambda c: c.get_lease("team"),

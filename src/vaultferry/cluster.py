@@ -109,6 +109,17 @@ class Cluster:
         path = f"{_secret(namespace, name)}?{query}"
         return await self._call("PATCH", path, manifest, accept=_META)
 
+    async def get_config_map(self, namespace: str, name: str) -> Body:
+        """Return a ConfigMap."""
+        return await self._call("GET", _config_map(namespace, name))
+
+    async def patch_config_map(
+        self, namespace: str, name: str, operations: list[dict[str, Any]]
+    ) -> None:
+        """JSON-patch a ConfigMap."""
+        path = _config_map(namespace, name)
+        await self._call("PATCH", path, operations, accept=_META)
+
     async def get_lease(self, namespace: str) -> Body:
         """Return our Lease."""
         return await self._call("GET", f"{_leases(namespace)}/{_LEASE}")
@@ -288,6 +299,10 @@ def _vaultsecret(namespace: str, name: str) -> str:
 
 def _vaultsecrets(namespace: str | None) -> str:
     return f"/apis/{GROUP}/{VERSION}{_within(namespace)}/{PLURAL}"
+
+
+def _config_map(namespace: str, name: str) -> str:
+    return f"/api/v1{_within(namespace)}/configmaps/{quote(name)}"
 
 
 def _leases(namespace: str) -> str:

@@ -12,6 +12,7 @@ import yaml
 
 from tests.controlplane import ControlPlane, ControlPlaneError
 from tests.e2e.tenant import eventually
+from vaultferry.core import publickeys
 
 Body = dict[str, Any]
 
@@ -52,8 +53,13 @@ def applied(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     )
 
 
-def one(objects: list[Body], kind: str) -> Body:
-    [found] = [body for body in objects if body["kind"] == kind]
+def one(objects: list[Body], kind: str, name: str | None = None) -> Body:
+    """Return the only object of a kind, or the one of that name."""
+    [found] = [
+        body
+        for body in objects
+        if body["kind"] == kind and name in {None, body["metadata"]["name"]}
+    ]
     return found
 
 
@@ -76,10 +82,13 @@ def test_it_builds_to_what_the_operator_needs(built: list[Body]) -> None:
     assert sorted(body["kind"] for body in built) == [
         "ClusterRole",
         "ClusterRoleBinding",
+        "ConfigMap",
         "Deployment",
         "Namespace",
         "PodDisruptionBudget",
         "Role",
+        "Role",
+        "RoleBinding",
         "RoleBinding",
         "Service",
         "ServiceAccount",
@@ -228,10 +237,40 @@ def test_a_rollout_and_a_drain_leave_a_replica(built: list[Body]) -> None:
 
 def test_the_lease_is_where_its_rights_are(built: list[Body], container: Body) -> None:
     [found] = [e for e in container["env"] if e["name"] == "POD_NAMESPACE"]
-    role, binding = one(built, "Role"), one(built, "RoleBinding")
+    role = one(built, "Role", "vaultferry")
+    binding = one(built, "RoleBinding", "vaultferry")
     path = found["valueFrom"]["fieldRef"]["fieldPath"]
 
     assert path == "metadata.namespace"
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     assert {each["metadata"]["namespace"] for each in (role, binding)} == {NAMESPACE}
     assert binding["subjects"] == one(built, "ClusterRoleBinding")["subjects"]
+
+
+def test_everybody_may_read_the_public_keys_and_nothing_else(built: list[Body]) -> None:
+    keys = one(built, "ConfigMap")["metadata"]
+    role = one(built, "Role", "vaultferry-public-keys")
+    binding = one(built, "RoleBinding", "vaultferry-public-keys")
+
+    assert (keys["namespace"], keys["name"]) == (NAMESPACE, publickeys.NAME)
+    assert role["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": [keys["name"]],
+            "verbs": ["get"],
+        }
+    ]
+    assert [s["name"] for s in binding["subjects"]] == ["system:authenticated"]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+
+
+def test_applied_again_it_leaves_the_public_keys(applied: ControlPlane) -> None:
+    keys = ("-n", NAMESPACE, "configmap", publickeys.NAME)
+    change = json.dumps({"data": {"hpke-x25519": "as the operator wrote it"}})
+    applied.kubectl("patch", *keys, f"--patch={change}")
+
+    applied.kubectl("apply", "--kustomize", str(BASE))
+
+    there = json.loads(applied.kubectl("get", *keys, "-o", "json"))
+    assert there["data"] == {"hpke-x25519": "as the operator wrote it"}

@@ -133,9 +133,8 @@ def install(plane: ControlPlane) -> None:
 
 def rights(plane: ControlPlane) -> None:
     """Install the operator's service account and rights."""
-    plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / "namespace.yaml"))
-    plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / "serviceaccount.yaml"))
-    plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / "rbac.yaml"))
+    for name in ("namespace", "serviceaccount", "rbac", "publickeys"):
+        plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / f"{name}.yaml"))
 
 
 @contextmanager

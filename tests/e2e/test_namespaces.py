@@ -41,7 +41,7 @@ def admit(plane: ControlPlane, namespace: str) -> None:
 def install(plane: ControlPlane) -> None:
     """Install what deploy/namespaced has, the workload excepted."""
     built = plane.kubectl("kustomize", str(ROOT / "deploy" / "namespaced"))
-    kinds = {"Namespace", "ServiceAccount", "Role", "RoleBinding"}
+    kinds = {"Namespace", "ServiceAccount", "Role", "RoleBinding", "ConfigMap"}
     bodies = [b for b in yaml.safe_load_all(built) if b["kind"] in kinds]
     plane.kubectl("apply", "-f", str(ROOT / "crds"))
     plane.kubectl(

@@ -25,7 +25,7 @@ from vaultferry.core.keyring import Keyring
 from vaultferry.core.sealing import Place
 
 ROLE = ("clusterrole/vaultferry",)
-LEASE_ROLE = (f"--namespace={NAMESPACE}", "role/vaultferry")
+OWN_ROLE = (f"--namespace={NAMESPACE}", "role/vaultferry")
 COORDINATION = "coordination.k8s.io"
 OURS = "vaultferry.dev"
 
@@ -135,6 +135,14 @@ def restarted_without_a_lease(world: World, tenant: Tenant) -> None:
     run_briefly(world)
 
 
+def restarted_with_other_public_keys(world: World, tenant: Tenant) -> None:
+    del tenant
+    change = {"data": {"hpke-x25519": "somebody else's"}}
+    tool = ("-n", NAMESPACE, "patch", "configmap", "vaultferry-public-keys")
+    world.plane.kubectl(*tool, "--type=merge", f"--patch={json.dumps(change)}")
+    run_briefly(world, ["-m", "vaultferry"])
+
+
 class Need(NamedTuple):
     """What takes a right, and what is refused without it."""
 
@@ -160,14 +168,17 @@ NEEDS = {
     Right("events.k8s.io", "events", "create"): Need(in_trouble, "create events 403"),
 }
 
-LEASE_NEEDS = {
+OWN_NEEDS = {
     Right(COORDINATION, "leases", "get"): Need(restarted, "get leases 403"),
     Right(COORDINATION, "leases", "update"): Need(restarted, "update leases 403"),
     Right(COORDINATION, "leases", "create"): Need(
         restarted_without_a_lease, "create leases 403"
     ),
+    Right("", "configmaps", "patch"): Need(
+        restarted_with_other_public_keys, "patch configmaps 403"
+    ),
 }
-ALL_NEEDS = {**NEEDS, **LEASE_NEEDS}
+ALL_NEEDS = {**NEEDS, **OWN_NEEDS}
 
 
 def rules(kind: str) -> list[dict[str, list[str]]]:
@@ -191,7 +202,7 @@ def rights(rules: list[dict[str, list[str]]]) -> set[Right]:
 
 def test_every_right_of_the_role_is_in_this_table() -> None:
     assert rights(rules("ClusterRole")) == set(NEEDS)
-    assert rights(rules("Role")) == set(LEASE_NEEDS)
+    assert rights(rules("Role")) == set(OWN_NEEDS)
 
 
 @pytest.mark.parametrize("right", ALL_NEEDS, ids=lambda r: f"{r.verb} {r.resource}")
@@ -269,6 +280,9 @@ def test_the_account_has_exactly_the_rights_of_the_role(
         ("get", "pods"),
         ("get", "namespaces"),
         ("create", "configmap", "x"),
+        ("-n", NAMESPACE, "create", "configmap", "x"),
+        ("-n", NAMESPACE, "get", "configmaps"),
+        ("-n", NAMESPACE, "delete", "configmap", "vaultferry-public-keys"),
         ("create", "serviceaccount", "x"),
         ("create", "token", "default"),
     ],
@@ -301,8 +315,8 @@ def as_operator(
 @contextmanager
 def lacking(plane: ControlPlane, right: Right) -> Iterator[None]:
     """Take a right away from the operator meanwhile."""
-    role = LEASE_ROLE if right in LEASE_NEEDS else ROLE
-    before = rules("Role" if right in LEASE_NEEDS else "ClusterRole")
+    role = OWN_ROLE if right in OWN_NEEDS else ROLE
+    before = rules("Role" if right in OWN_NEEDS else "ClusterRole")
     less = [
         rule | {"verbs": [verb for verb in rule["verbs"] if verb != right.verb]}
         if right.resource in rule["resources"]
@@ -340,9 +354,10 @@ def write(
 def is_allowed(plane: ControlPlane, right: Right) -> bool:
     """Ask the API server's authorizer, which hears of changes a little later."""
     resource, _, subresource = right.resource.partition("/")
+    is_public = resource == "configmaps"
     asked: dict[str, Any] = {
         "namespace": NAMESPACE,
-        "name": "vaultferry",
+        "name": "vaultferry-public-keys" if is_public else "vaultferry",
         "group": right.group,
         "resource": resource,
         "subresource": subresource,

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from functools import partial
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -102,7 +103,9 @@ def test_a_gauge_is_read_when_the_metrics_are() -> None:
 
 def test_a_gauge_can_have_one_value_for_each_of_a_few_labels() -> None:
     metrics, depths = Metrics(), {"urgent": 1.0, "last": 2.0}
-    reads = {(lane,): partial(depths.__getitem__, lane) for lane in depths}
+    reads: dict[tuple[str, ...], Callable[[], float]] = {
+        (lane,): partial(depths.__getitem__, lane) for lane in depths
+    }
     metrics.gauges("queue_depth", "Keys that wait.", ["lane"], reads)
 
     depths["last"] = 7.0

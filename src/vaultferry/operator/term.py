@@ -23,6 +23,7 @@ from vaultferry.operator import watching
 from vaultferry.operator.gate import Gate
 from vaultferry.operator.leftovers import Leftovers
 from vaultferry.operator.metrics import Metrics
+from vaultferry.operator.publickeys import PublicKeys
 from vaultferry.operator.queue import Closed, WorkQueue
 from vaultferry.operator.recorder import Recorder
 from vaultferry.operator.relist import Relist
@@ -82,6 +83,9 @@ class Term:
         self._relist = Relist(
             cluster, settings.scopes, self.vaultsecrets, wake, metrics.missed
         )
+        self._public_keys = PublicKeys(
+            cluster, settings.lease_namespace, settings.keyring
+        )
         self._leftovers = Leftovers(cluster, self.vaultsecrets, self.secrets, wake)
         around = Surroundings(
             now=_now,
@@ -121,6 +125,7 @@ class Term:
                 *(group.create_task(self._open(each)) for each in self.secret_watches),
                 group.create_task(self._relist.run()),
                 group.create_task(self._recorder.run()),
+                group.create_task(self._public_keys.run()),
             ]
             workers = [
                 group.create_task(self._work()) for _ in range(self._settings.workers)

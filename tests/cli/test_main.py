@@ -49,7 +49,7 @@ def test_an_unknown_command_is_refused_in_one_line() -> None:
 
 
 def test_a_missing_option_is_refused_in_one_line() -> None:
-    line = "Missing option '--public-key'. See `vaultferry seal --help`."
+    line = "Missing option '--namespace' / '-n'. See `vaultferry seal --help`."
 
     assert refusal("seal") == line
 

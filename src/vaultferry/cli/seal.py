@@ -1,8 +1,9 @@
-"""`vaultferry seal`: values in, a manifest for Git out; no root key, no cluster."""
+"""`vaultferry seal`: values in, a manifest for Git out; no root key needed."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from vaultferry.cli.refusal import OptionsOnly, Refused
 from vaultferry.cli.values import Sources
 from vaultferry.core.sealing import Place, PublicKey, Scope
 from vaultferry.core.secrettype import Fields, SecretType
+from vaultferry.core.suites import WITH_PUBLIC_KEY, Suite
 from vaultferry.core.vaultsecret import MAX_SEALED
+from vaultferry.operator.settings import DEFAULT_NAMESPACE
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _NAMESPACE = re.compile(rf"(?=.{{1,63}}\Z){_LABEL}")
@@ -26,7 +29,12 @@ _CLIENT_SIDE_LIMIT = 180 * 1024
 class Request:
     """What the options ask for."""
 
-    key_file: Path
+    key_file: Path | None
+    from_cluster: bool
+    kubeconfig: str | None
+    context: str | None
+    operator_namespace: str | None
+    suite: str | None
     namespace: str
     name: str
     scope: str
@@ -42,9 +50,27 @@ class Request:
 @click.option(
     "--public-key",
     "key_file",
-    required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File with the operator's public key, from `vaultferry public-key`.",
+)
+@click.option(
+    "--cluster",
+    "from_cluster",
+    is_flag=True,
+    help="Ask the cluster for the public key instead.",
+)
+@click.option(
+    "--kubeconfig", help="With --cluster: the kubeconfig; default: kubectl's."
+)
+@click.option("--context", help="With --cluster: a context of the kubeconfig.")
+@click.option(
+    "--operator-namespace",
+    help=f"With --cluster: where the operator is; default: {DEFAULT_NAMESPACE}.",
+)
+@click.option(
+    "--suite",
+    type=click.Choice([str(suite) for suite in WITH_PUBLIC_KEY]),
+    help=f"With --cluster: the way to encrypt; default: {Suite.HPKE_X25519}.",
 )
 @click.option("--namespace", "-n", required=True, help="Namespace of the VaultSecret.")
 @click.option("--name", required=True, help="Name of the VaultSecret.")
@@ -83,7 +109,7 @@ def seal(**options: Any) -> None:
     """
     request = Request(**options)
     place = _read_place(request)
-    public_key = _read_public_key(request.key_file)
+    public_key = _find_public_key(request)
     sources = _read_sources(request)
     values = sources.read(trim_newline=request.trim_newline)
     _check_values(request, values)
@@ -101,6 +127,32 @@ def _read_place(request: Request) -> tuple[str, str]:
     if _NAME.fullmatch(request.name) is None:
         raise Refused("--name: no legal name of a VaultSecret")
     return request.namespace, request.name
+
+
+def _find_public_key(request: Request) -> PublicKey:
+    if request.from_cluster == (request.key_file is not None):
+        raise Refused("give either --public-key FILE or --cluster")
+    if request.key_file is None:
+        return _ask_cluster(request)
+    about = (request.kubeconfig, request.context, request.operator_namespace)
+    if any((*about, request.suite)):
+        raise Refused(
+            "--kubeconfig, --context, --operator-namespace and --suite go with "
+            "--cluster"
+        )
+    return _read_public_key(request.key_file)
+
+
+def _ask_cluster(request: Request) -> PublicKey:
+    # Imported here, because the client takes longer to load than all the rest.
+    connection = import_module("vaultferry.cli.connection")
+    key: PublicKey = connection.read_public_key(
+        request.kubeconfig,
+        request.context,
+        request.operator_namespace or DEFAULT_NAMESPACE,
+        Suite(request.suite or Suite.HPKE_X25519),
+    )
+    return key
 
 
 def _read_public_key(path: Path) -> PublicKey:

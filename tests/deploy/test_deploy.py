@@ -268,9 +268,14 @@ def test_everybody_may_read_the_public_keys_and_nothing_else(built: list[Body]) 
 def test_applied_again_it_leaves_the_public_keys(applied: ControlPlane) -> None:
     keys = ("-n", NAMESPACE, "configmap", publickeys.NAME)
     change = json.dumps({"data": {"hpke-x25519": "as the operator wrote it"}})
-    applied.kubectl("patch", *keys, f"--patch={change}")
 
+    def data() -> Body:
+        found: Body = json.loads(applied.kubectl("get", *keys, "-o", "json"))["data"]
+        return found
+
+    applied.kubectl("patch", *keys, f"--patch={change}")
+    before = data()
     applied.kubectl("apply", "--kustomize", str(BASE))
 
-    there = json.loads(applied.kubectl("get", *keys, "-o", "json"))
-    assert there["data"] == {"hpke-x25519": "as the operator wrote it"}
+    assert data() == before
+    assert before["hpke-x25519"] == "as the operator wrote it"

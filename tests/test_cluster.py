@@ -167,6 +167,16 @@ CALLS: dict[str, tuple[Call, tuple[str, str, str, str, Any]]] = {
         lambda c: c.patch_status("team", "app", GUARD),
         ("PATCH", f"{VAULTSECRET}/status", META, MERGE_PATCH, GUARD),
     ),
+    "patch a VaultSecret": (
+        lambda c: c.patch_vaultsecret("team", "app", "vaultferry-rotate", GUARD),
+        (
+            "PATCH",
+            f"{VAULTSECRET}?fieldManager=vaultferry-rotate",
+            META,
+            MERGE_PATCH,
+            GUARD,
+        ),
+    ),
     "get a Secret": (get_secret, ("GET", f"{SECRETS}/app", JSON, JSON, None)),
     "create a Secret": (create_secret, ("POST", SECRETS, META, JSON, secret_body())),
     "patch a Secret": (
@@ -443,6 +453,16 @@ def test_a_list_comes_in_pages_of_metadata() -> None:
     assert {asked[2] for asked in server.asked} == {META_LIST}
 
 
+def test_whole_resources_come_in_small_pages() -> None:
+    async def whole(cluster: Cluster) -> Any:
+        return [page async for page in cluster.list_whole_vaultsecrets(None)]
+
+    _, server = called(answering(body={"metadata": {"resourceVersion": "9"}}), whole)
+
+    [(_, path, accept, *_)] = server.asked
+    assert (path.partition("?")[2], accept) == ("limit=100", JSON)
+
+
 WITHIN: dict[str, tuple[Callable[[Cluster, str | None], Any], str, str]] = {
     "Secrets listed": (
         lambda c, namespace: c.list_secrets(namespace),
@@ -458,6 +478,11 @@ WITHIN: dict[str, tuple[Callable[[Cluster, str | None], Any], str, str]] = {
         lambda c, namespace: c.list_vaultsecrets(namespace),
         "/apis/vaultferry.dev/v1alpha1/vaultsecrets?",
         VAULTSECRET.removesuffix("/app") + "?",
+    ),
+    "VaultSecrets listed whole": (
+        lambda c, namespace: c.list_whole_vaultsecrets(namespace),
+        "/apis/vaultferry.dev/v1alpha1/vaultsecrets?limit=100",
+        VAULTSECRET.removesuffix("/app") + "?limit=100",
     ),
 }
 

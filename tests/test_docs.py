@@ -65,6 +65,7 @@ def test_every_field_of_the_target_is_on_the_page_of_the_kind() -> None:
         ("run", "docs/install.md"),
         ("seal", "docs/sealing.md"),
         ("reseal", "docs/keys.md"),
+        ("rotate", "docs/keys.md"),
     ],
 )
 def test_every_option_of_a_command_is_on_its_page(command: str, page: str) -> None:

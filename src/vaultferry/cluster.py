@@ -31,6 +31,7 @@ _LEASE_API = "/apis/coordination.k8s.io/v1/"
 
 _CALL_TIMEOUT = aiohttp.ClientTimeout(total=15)
 _PAGE = 500
+_PAGE_OF_WHOLE = 100
 
 
 class Cluster:
@@ -76,6 +77,14 @@ class Cluster:
     async def get_vaultsecret(self, namespace: str, name: str) -> Body:
         """Return a VaultSecret, read from the API server now."""
         return await self._call("GET", _vaultsecret(namespace, name))
+
+    async def patch_vaultsecret(
+        self, namespace: str, name: str, manager: str, patch: Body
+    ) -> None:
+        """Merge-patch a VaultSecret, as a field manager."""
+        query = urlencode({"fieldManager": manager})
+        path = f"{_vaultsecret(namespace, name)}?{query}"
+        await self._call("PATCH", path, patch, accept=_META)
 
     async def patch_status(self, namespace: str, name: str, patch: Body) -> Body:
         """Merge-patch the status of a VaultSecret; return its metadata."""
@@ -162,6 +171,13 @@ class Cluster:
         """Yield the metadata of VaultSecrets by pages, as `list_secrets` does."""
         return self._pages(_vaultsecrets(namespace), {})
 
+    def list_whole_vaultsecrets(
+        self, namespace: str | None
+    ) -> AsyncIterator[tuple[list[Body], str]]:
+        """Yield VaultSecrets by small pages, as `list_secrets` does their metadata."""
+        few = {"limit": str(_PAGE_OF_WHOLE)}
+        return self._pages(_vaultsecrets(namespace), few, _JSON)
+
     async def watch_secrets(
         self, namespace: str | None, resource_version: str, seconds: int
     ) -> AsyncIterator[tuple[str, Body]]:
@@ -197,12 +213,12 @@ class Cluster:
             response.close()
 
     async def _pages(
-        self, path: str, selection: Mapping[str, str]
+        self, path: str, selection: Mapping[str, str], accept: str = _META_LIST
     ) -> AsyncIterator[tuple[list[Body], str]]:
         query = {"limit": str(_PAGE), **selection}
         while True:
             url = f"{path}?{urlencode(query)}"
-            answer = await self._call("GET", url, accept=_META_LIST)
+            answer = await self._call("GET", url, accept=accept)
             items, version, rest = page(answer)
             yield items, version
             if not rest:

@@ -13,6 +13,7 @@ COMMANDS = {
     "keygen": ("vaultferry.cli.keys", "Print a new root key."),
     "public-key": ("vaultferry.cli.keys", "Print the public key to seal with."),
     "reseal": ("vaultferry.cli.reseal", "Move manifests to the newest key."),
+    "rotate": ("vaultferry.cli.rotate", "Move the cluster to the newest key."),
     "run": ("vaultferry.cli.run", "Run the operator."),
     "seal": ("vaultferry.cli.seal", "Seal values for Git."),
 }

@@ -5,10 +5,10 @@ INSTALLED := .venv/installed
 N ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-e2e test-others campaign bench check controlplane generate clean
+.PHONY: help demo test test-e2e test-others campaign bench bench-crypto check controlplane generate clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | \
 		while IFS="$$(printf '\t')" read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 demo: $(INSTALLED) ## set up, then show a sealed VaultSecret become a Secret
@@ -35,12 +35,15 @@ check: $(INSTALLED) ## format, lint, types, import contracts, generated files cu
 	$(BIN)/lint-imports
 	$(BIN)/python -m vaultferry.generate --check .
 
-campaign: $(INSTALLED) ## the long tests: fairness, fifty ends of a leader, crashes, faults, MODEL_OPERATIONS from a SEED
+campaign: $(INSTALLED) ## the long tests: fairness, fifty ends of a leader, rotation, crashes, faults, MODEL_OPERATIONS from a SEED
 	CAMPAIGN=1 MODEL_OPERATIONS="$(MODEL_OPERATIONS)" SEED="$(SEED)" $(BIN)/pytest -s tests/e2e/test_fairness.py tests/e2e/test_takeovers.py \
-		tests/faults/test_crash.py tests/faults/test_api_faults.py tests/model
+		tests/e2e/test_rotation.py tests/faults/test_crash.py tests/faults/test_api_faults.py tests/model
 
 bench: $(INSTALLED) ## measure N=1000 objects, or N=1000,10000; see benchmarks/README.md
 	@N="$(N)" $(BIN)/python -m benchmarks
+
+bench-crypto: $(INSTALLED) ## measure how fast each suite seals and opens, beside RSA
+	@$(BIN)/python -m benchmarks.crypto
 
 controlplane: $(INSTALLED) ## keep a real API server running, print its KUBECONFIG
 	@$(BIN)/python -m tests.controlplane up

@@ -20,7 +20,6 @@ from vaultferry.core.keyring import Keyring
 from vaultferry.core.sealing import Place, Scope
 from vaultferry.core.suites import Suite
 
-TOKENS = ("username", "password")
 _CHUNK = 250
 _CHUNKS = 4
 _SECONDS = 600
@@ -158,8 +157,15 @@ def rotated(tenant: Tenant, folder: Path, root: str) -> Iterator[Rotated]:
     plane.kubectl("delete", "clusterrole,clusterrolebinding", "rotator")
 
 
-def create(tenant: Tenant, root: str, count: int) -> None:
-    """Create VaultSecrets as our own tools would, sealed in every way there is."""
+def create(tenant: Tenant, root: str, count: int, tokens: int = 2) -> None:
+    """Create VaultSecrets as our own tools would, sealed in every way there is.
+
+    Args:
+        tenant: where.
+        root: the root key.
+        count: how many.
+        tokens: how many values each has.
+    """
     ways = cycle(product(Suite, Scope, (1, 2, 12)))
     rings = {epoch: Keyring.parse([root], epoch) for epoch in (1, 2, 12)}
     manifests = []
@@ -172,7 +178,7 @@ def create(tenant: Tenant, root: str, count: int) -> None:
                 scope,
                 Place(tenant.namespace, name, field),
             )
-            for field in TOKENS
+            for field in (f"f{i}" for i in range(tokens))
         }
         manifests.append(tenant.manifest(name, sealed))
     chunks = [manifests[i : i + _CHUNK] for i in range(0, count, _CHUNK)]

@@ -20,7 +20,8 @@ def run(*arguments: str, stdin: bytes = b"", **environ: str) -> Result:
     env = {**clean, "ENCRYPTION_KEY_EPOCH": None, **environ}
     runner = CliRunner(env=env)
     result = runner.invoke(main, arguments, input=stdin, prog_name="vaultferry")
-    for secret in (CANARY, b64encode(CANARY.encode()).decode()[:16], root_key()[:16]):
+    own = (root_key(1)[:16], root_key(2)[:16], "canary-plaintext")
+    for secret in (CANARY, b64encode(CANARY.encode()).decode()[:16], *own):
         assert secret not in result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result

@@ -22,7 +22,7 @@ OLD = {
 
 def keeping(manager: str, *fields: str, **more: str) -> Body:
     """Return an entry of managedFields for fields of the spec."""
-    paths = {"f:spec": {f"f:{field}": {} for field in fields}}
+    paths: Body = {"f:spec": {f"f:{field}": {} for field in fields}}
     update = {"manager": manager, "operation": "Update", "fieldsType": "FieldsV1"}
     return update | more | {"fieldsV1": paths}
 

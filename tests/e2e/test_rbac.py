@@ -140,7 +140,7 @@ def restarted_with_other_public_keys(world: World, tenant: Tenant) -> None:
     change = {"data": {"hpke-x25519": "somebody else's"}}
     tool = ("-n", NAMESPACE, "patch", "configmap", "vaultferry-public-keys")
     world.plane.kubectl(*tool, "--type=merge", f"--patch={json.dumps(change)}")
-    run_briefly(world, ["-m", "vaultferry"])
+    run_briefly(world)
 
 
 class Need(NamedTuple):

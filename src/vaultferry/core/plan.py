@@ -117,12 +117,14 @@ def _data(desired: Desired, seen: Seen, content: Content | None) -> list[Operati
         raise SecretImmutable(
             f"Secret {desired.name} is immutable: delete it, and it is made anew"
         )
-    data = _put("add", "/data", encoded(desired.data))
     if content is None and seen.version == desired.version:
         # The same values, perhaps sealed for another key: with the fingerprint that
         # stands there this changes nothing, unless they are laid out anew.
-        return [data]
-    return [data, _put("add", "/metadata/annotations", _annotations(desired, seen))]
+        return [_put("add", "/data", encoded(desired.data))]
+    return [
+        _put("add", "/data", encoded(desired.data)),
+        _put("add", "/metadata/annotations", _annotations(desired, seen)),
+    ]
 
 
 def _metadata(desired: Desired, seen: Seen) -> list[Operation]:

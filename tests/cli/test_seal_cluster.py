@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes.aio.config import kube_config
 
 from tests.cli.apiserver import ApiServer, serving
 from tests.cli.command import Sealer, refusal, run
 from tests.keyrings import keyring
+from vaultferry.cli import connection
 from vaultferry.core.publickeys import NAME, published
 from vaultferry.core.sealing import Place, Token
 
@@ -149,6 +151,25 @@ def test_without_any_kubeconfig_or_pod_it_is_refused(
     line = refusal("seal", "--cluster", *PLACE, *field)
 
     assert line == "no cluster: the kubeconfig, or its context, is not usable"
+
+
+def test_in_a_pod_the_cluster_is_that_of_the_pod(
+    apiserver: ApiServer,
+    field: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def of_the_pod(client_configuration: Any) -> None:
+        client_configuration.host = f"http://127.0.0.1:{apiserver.port}"
+
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    none = str(tmp_path / "none")
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", none)
+    monkeypatch.setattr(connection, "_load_incluster_config", of_the_pod)
+
+    sealed(*field)
+
+    assert [path for path, _ in apiserver.asked] == [PATH]
 
 
 def test_a_key_comes_from_a_file_or_from_the_cluster(sealer: Sealer) -> None:

@@ -129,6 +129,7 @@ def lost(stage: Stage) -> None:
 LIVES = {
     "create": Life(lambda s: s.create(BEFORE), None, BEFORE, requests=2),
     "update": Life(lambda s: s.update(AFTER), BEFORE, AFTER, requests=2),
+    "reseal": Life(lambda s: s.update(BEFORE), BEFORE, BEFORE, requests=2),
     "drift": Life(lambda s: s.edit(BY_HAND), BEFORE, BEFORE, BY_HAND, requests=3),
     "lost": Life(lost, begins=BEFORE, ends=BEFORE, requests=3),
     "delete": Life(deleted, begins=BEFORE, ends=None),

@@ -67,16 +67,17 @@ async def connected(
 async def _configure(
     configuration: Configuration, kubeconfig: str | None, context: str | None
 ) -> None:
+    # The library itself looks at the variable only when it is loaded.
+    named = kubeconfig or os.environ.get("KUBECONFIG")
     try:
         await _load_kube_config(
-            # The library itself looks at the variable only when it is loaded.
-            config_file=kubeconfig or os.environ.get("KUBECONFIG"),
+            config_file=named,
             context=context,
             client_configuration=configuration,
             persist_config=False,
         )
     except _UNUSABLE:
-        if kubeconfig is None and context is None and _is_pod(configuration):
+        if not (named or context) and _is_pod(configuration):
             return
     else:
         return

@@ -72,6 +72,7 @@ def realisation(**more: Any) -> Realisation:
     """Return what is true once the VaultSecret of the builders is realised."""
     known: Body = {"version": 1, "fingerprint": "f", "fields": ("token",)}
     known |= {"secret": synced_secret(), "provider": "sealed", "key_id": "k"}
+    known |= {"expires_at": None}
     return Realisation(**known | more)
 
 

@@ -1207,3 +1207,120 @@ def test_where_the_layout_is_another_the_secret_is_compared_and_it_is_noted() ->
     assert world.calls == ["get secret", "patch status"]
     assert world.status.synced_secret
     assert world.status.synced_secret.layout == 1
+
+
+# A credential that says when it expires
+
+SOON = "2026-01-12T00:00:00Z"
+WARNED_AT = "2026-01-10T00:00:00Z"
+
+
+def signed(end: str) -> Body:
+    url = f"https://canary.blob.core.windows.net/box?sig={CANARY}&se={end}"
+    return {
+        "type": "azure_blob",
+        "authMethod": "azure_sas_url",
+        "sealed": {"sas_url": sealed(url, "sas_url")},
+    }
+
+
+def expiring() -> World:
+    """Return a world whose credential ends ten days from now."""
+    return synced(**signed(SOON))
+
+
+def warnings(world: World) -> list[str]:
+    return [e.message for e in world.events if e.reason == "ExpiresSoon"]
+
+
+def test_the_status_says_when_a_credential_expires() -> None:
+    world = expiring()
+
+    assert world.status.expires_at == SOON
+
+
+def test_the_end_goes_when_the_next_value_has_none() -> None:
+    world = expiring()
+    world.edit(signed("never"))
+
+    world.step()
+
+    assert world.status.expires_at is None
+    assert world.status.version == 2
+
+
+def test_the_end_is_looked_at_once_a_day_and_warned_of_once_without_a_call() -> None:
+    world = expiring()
+
+    assert world.step().again == 24 * 3600
+    world.wall = "2026-01-09T23:59:00Z"
+    assert world.step().again == 60
+    assert warnings(world) == []
+    world.wall = WARNED_AT
+    assert world.step().again == inf
+    world.step()
+
+    assert warnings(world) == [
+        f"Version 1 of the credential expires at {SOON}: seal a new one."
+    ]
+    assert world.calls == []
+
+
+def test_a_start_long_after_the_moment_warns_of_nothing() -> None:
+    world = expiring()
+    world.wall = SOON
+    world.start()
+
+    world.step()
+
+    assert (warnings(world), world.calls) == ([], [])
+
+
+def test_the_end_is_looked_at_also_while_a_new_spec_is_refused() -> None:
+    world = expiring()
+    world.edit({"sealed": {"sas_url": "vf1.x"}})
+
+    assert world.step().again == 24 * 3600
+    assert world.says["Stalled"] == "TokenMalformed"
+
+
+def test_a_credential_that_comes_when_it_has_expired_is_refused() -> None:
+    world = World(**signed("2026-01-01"))
+
+    world.step()
+
+    assert world.says == {"Ready": "!ValueExpired", "Stalled": "ValueExpired"}
+    assert world.cluster.secrets == {}
+
+
+def test_one_that_expired_does_not_take_the_place_of_one_that_is_there() -> None:
+    world = expiring()
+    before = world.data
+    world.edit(signed("2026-01-01"))
+
+    world.step()
+
+    assert world.says["Stalled"] == "ValueExpired"
+    assert world.data == before
+
+
+def test_a_credential_that_expires_in_its_secret_stays_and_is_repaired() -> None:
+    world = expiring()
+    before = world.data
+    world.wall = "2027-01-01T00:00:00Z"
+    assert world.step().name == "nothing"
+    world.edit_secret(data={})
+
+    world.step()
+
+    assert (world.says, world.data) == (READY, before)
+
+
+def test_the_spec_around_a_credential_that_expired_can_be_changed() -> None:
+    world = expiring()
+    world.wall = "2027-01-01T00:00:00Z"
+    world.edit({"target": {"labels": {"team": "storage"}}})
+
+    world.step()
+
+    assert (world.says, world.status.version) == (READY, 1)

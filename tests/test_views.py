@@ -346,3 +346,29 @@ def test_not_every_deletion_is_remembered_for_ever(
     secrets.drop(OTHER, "uid-of-secret", 8)
 
     assert secrets.put(secret(7))
+
+
+def expiring(number: int, name: str = NAME, end: str | None = None) -> Body:
+    return version(number, name=name) | {"status": {"expiresAt": end}}
+
+
+def test_the_ends_of_credentials_are_counted() -> None:
+    vaultsecrets = view(
+        expiring(1, "a", "1970-01-01T00:00:07Z"),
+        expiring(2, "b", "1970-01-01T00:00:09Z"),
+        expiring(3, "c"),
+    )
+
+    assert [vaultsecrets.expired_by(when) for when in (6.0, 7.0, 9.0)] == [0, 1, 2]
+
+
+def test_an_end_goes_with_the_credential_and_with_the_resource() -> None:
+    vaultsecrets = view(expiring(1, end="1970-01-01T00:00:07Z"))
+    assert vaultsecrets.expiry(KEY)
+
+    vaultsecrets.put(expiring(2))
+    assert vaultsecrets.expiry(KEY) is None
+
+    vaultsecrets.put(expiring(3, end="1970-01-01T00:00:07Z"))
+    vaultsecrets.drop(KEY)
+    assert vaultsecrets.expired_by(7.0) == 0

@@ -22,6 +22,7 @@ class World:
     def __init__(self, ring: Keyring | None = None, **spec: Any) -> None:
         self.cluster = StandIn()
         self.now = 1_000.0
+        self.wall = NOW
         self.events: list[Event] = []
         self.repairs = 0
         self.start(ring)
@@ -32,7 +33,7 @@ class World:
         self.vaultsecrets = VaultSecrets()
         self.secrets = Secrets(self.vaultsecrets)
         around = Surroundings(
-            now=lambda: NOW,
+            now=lambda: self.wall,
             clock=lambda: self.now,
             chance=lambda: 1.0,
             post=self._post,

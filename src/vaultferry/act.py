@@ -138,4 +138,5 @@ def realisation(
         fields=tuple(sorted(material.values)),
         provider=_PROVIDER,
         key_id=material.key_id,
+        expires_at=material.expires_at,
     )

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from vaultferry import formats, secrettypes
 from vaultferry.cluster import Cluster
-from vaultferry.core import desired, due, merge, plan
+from vaultferry.core import desired, due, expiry, merge, plan
 from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.errors import Conflict, InvalidSpec
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.sealing import Place, key_ids
 from vaultferry.core.secret import Content, Current, Seen
+from vaultferry.core.secrettype import SecretType
 from vaultferry.core.vaultsecret import Spec, VaultSecret
 from vaultferry.formats import Rendering
 from vaultferry.views import Key, Secrets
@@ -43,12 +44,19 @@ class Material:
     rendering: Rendering
     kubernetes_type: str
     key_id: str
+    expires_at: str | None
 
 
 def material(
-    keyring: Keyring, resource: VaultSecret, prefixes: Iterable[str]
+    keyring: Keyring, resource: VaultSecret, prefixes: Iterable[str], now: str
 ) -> Material:
     """Open and lay out the values of a resource.
+
+    Args:
+        keyring: opens them.
+        resource: the resource.
+        prefixes: those allowed in labels and annotations.
+        now: the present time, RFC 3339.
 
     Raises:
         NeedsPerson: the spec, a token or a value is not right.
@@ -58,10 +66,11 @@ def material(
     kind = secrettypes.load(spec.type)
     values = _opened(keyring, resource, spec)
     kind.check(spec.auth_method, values)
+    expires_at = _checked_end(kind, resource, values, now)
     rendering = formats.render(spec.target.formats, values)
     desired.check_data(rendering.data)
     key_id = keyring.oldest(key_ids(spec.sealed))
-    return Material(spec, values, rendering, kind.kubernetes_type, key_id)
+    return Material(spec, values, rendering, kind.kubernetes_type, key_id, expires_at)
 
 
 async def current(
@@ -205,3 +214,21 @@ def _opened(keyring: Keyring, resource: VaultSecret, spec: Spec) -> dict[str, by
         field: keyring.open(token, Place(namespace, name, field))
         for field, token in spec.sealed.items()
     }
+
+
+def _checked_end(
+    kind: SecretType, resource: VaultSecret, values: Mapping[str, bytes], now: str
+) -> str | None:
+    """Return when the credential expires; refuse one that comes when it has.
+
+    One that has been in its Secret before stays there, and is repaired: that time
+    passes says nothing about the resource.
+    """
+    method, status = resource.spec.auth_method, resource.status
+    end = kind.end(method, values)
+    text = None if end is None else expiry.text(end)
+    present = expiry.seconds(now)
+    is_new = status.expires_at != text and status.realised_spec != resource.spec_digest
+    if is_new and present is not None:
+        kind.check_end(method, values, present)
+    return text

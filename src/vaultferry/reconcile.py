@@ -12,7 +12,7 @@ from math import inf
 from vaultferry import formats, gather
 from vaultferry.act import Actor, Done
 from vaultferry.cluster import Cluster
-from vaultferry.core import due, events, report, requests
+from vaultferry.core import due, events, expiry, report, requests
 from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.attempts import Attempts
 from vaultferry.core.backoff import is_outage
@@ -107,6 +107,7 @@ class Reconciler:
     _right: dict[Key, Hashable] = field(default_factory=dict)
     """Secrets that moved since the status was written, and were found right."""
 
+    _warned: expiry.Warned = field(default_factory=expiry.Warned)
     _ignored: dict[Key, int] = field(default_factory=dict)
     """The hash of the last forced sync that was ignored, and an event said so."""
 
@@ -131,7 +132,8 @@ class Reconciler:
                 self._attempts.clear(_cleaning(key))
             return cleaned
         result = await self._reconciled(key, resource)
-        return replace(result, again=min(result.again, cleaned.again))
+        again = min(result.again, cleaned.again, self._tell_expiring(key))
+        return replace(result, again=again)
 
     async def _reconciled(self, key: Key, resource: VaultSecret) -> Result:
         self._tell_ignored(key, resource)
@@ -209,7 +211,9 @@ class Reconciler:
             return await self._report(key, resource, Suspended())
         looked = Looked(self.secrets.get(gather.target(resource)))
         try:
-            material = gather.material(self.keyring, resource, self.around.prefixes)
+            material = gather.material(
+                self.keyring, resource, self.around.prefixes, self.around.now()
+            )
             done = await self._actor(resource).realise(resource, material, looked)
         except NamespaceTerminating:
             raise
@@ -351,7 +355,19 @@ class Reconciler:
             self._ignored[key] = asked
             self.around.post(resource, events.SYNC_IGNORED)
 
+    def _tell_expiring(self, key: Key) -> float:
+        """Post that a credential expires soon, once; return the seconds until then."""
+        ends = self.vaultsecrets.expiry(key)
+        if ends is None:
+            return inf
+        now = expiry.seconds(self.around.now()) or 0.0
+        resource = self.vaultsecrets.get(key)
+        if resource and self._warned.is_due(key, ends, now):
+            self.around.post(resource, events.expires(resource.status))
+        return expiry.wait(ends, now)
+
     def _forget(self, key: Key) -> None:
+        self._warned.forget(key)
         self._attempts.clear(key)
         self._contention.forget(key)
         self._right.pop(key, None)

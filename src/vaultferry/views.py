@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from vaultferry.core import merge
 from vaultferry.core.conditions import TYPES
+from vaultferry.core.expiry import Expiry
 from vaultferry.core.sealing import key_ids
 from vaultferry.core.secret import LABEL, Seen
 from vaultferry.core.vaultsecret import VaultSecret
@@ -57,6 +58,7 @@ class VaultSecrets:
         self._says: Counter[tuple[str, str]] = Counter()
         self.by_key_ids: Counter[tuple[str, ...]] = Counter()
         """How many there are, by the key ids of their tokens."""
+        self._expiries: dict[Key, Expiry] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -69,6 +71,14 @@ class VaultSecrets:
         """Return a VaultSecret as last seen."""
         kept = self._kept.get(key)
         return VaultSecret.parse(json.loads(kept.text)) if kept else None
+
+    def expiry(self, key: Key) -> Expiry | None:
+        """Return when the credential of a VaultSecret expires, where that is known."""
+        return self._expiries.get(key)
+
+    def expired_by(self, when: float) -> int:
+        """Return how many credentials have expired at a time in seconds since 1970."""
+        return sum(expiry.at <= when for expiry in self._expiries.values())
 
     def targeting(self, secret: Key) -> tuple[Key, ...]:
         """Return the VaultSecrets whose target is this Secret."""
@@ -102,6 +112,8 @@ class VaultSecrets:
         self._by_target[target].add(key)
         self._says.update(says)
         self.by_key_ids[of_keys] += 1
+        if expiry := Expiry.of_status(body.get("status") or {}):
+            self._expiries[key] = expiry
         return True
 
     def put_status(self, key: Key, metadata: Body, status: Body) -> None:
@@ -139,6 +151,7 @@ class VaultSecrets:
         before = self._kept.pop(key, None)
         if before is None:
             return
+        self._expiries.pop(key, None)
         users = self._by_target[before.target]
         users.discard(key)
         if not users:

@@ -79,4 +79,5 @@ def test_only_what_is_wrong_with_values_is_of_the_source() -> None:
     of_source = {name for name, kind in FAILURES.items() if kind.of_source}
 
     tokens = {"TokenMalformed", "TokenNotOpened", "UnknownKeyId"}
-    assert of_source == tokens | {"FieldMissing", "FieldUnknown", "ValueInvalid"}
+    values = {"FieldMissing", "FieldUnknown", "ValueExpired", "ValueInvalid"}
+    assert of_source == tokens | values

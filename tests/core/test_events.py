@@ -1,8 +1,8 @@
 import pytest
 
 from tests.builders import condition
-from vaultferry.core.events import Event, transitions
-from vaultferry.core.vaultsecret import Condition
+from vaultferry.core.events import Event, expires, transitions
+from vaultferry.core.vaultsecret import Condition, Status
 
 READY = condition("Ready", "True")
 FRESH = condition("Fresh", "True")
@@ -53,3 +53,14 @@ def test_leaving_trouble_has_an_event(trouble: Condition) -> None:
     (event,) = transitions([trouble], [READY])
 
     assert event == Event("Normal", "Recovered", f"No longer {trouble.reason}.")
+
+
+def test_the_warning_of_an_end_says_which_version_and_when() -> None:
+    status = Status(version=3, expires_at="2026-01-02T00:00:00Z")
+
+    event = expires(status)
+
+    assert (event.type, event.reason) == ("Warning", "ExpiresSoon")
+    assert event.message == (
+        "Version 3 of the credential expires at 2026-01-02T00:00:00Z: seal a new one."
+    )

@@ -3,6 +3,7 @@ from base64 import b64encode
 import pytest
 
 from tests.secrettypes.values import refusal
+from vaultferry.core.errors import ValueExpired
 from vaultferry.secrettypes.azure_blob import TYPE
 
 ACCOUNT = b"canaryaccount"
@@ -70,8 +71,48 @@ def test_what_is_no_key_of_an_account_is_refused(
 @pytest.mark.parametrize(
     "url", [SIGNED, b"http://127.0.0.1:10000/dev?sig=a"], ids=["Azure", "the emulator"]
 )
-def test_a_signed_url_is_taken_and_its_end_not_looked_at(url: bytes) -> None:
+def test_a_signed_url_is_taken_whenever_it_ends(url: bytes) -> None:
     TYPE.check("azure_sas_url", {"sas_url": url})
+
+
+DAY = 24 * 3600.0
+
+ENDS = {
+    "a day": (b"se=1970-01-02", DAY),
+    "a minute": (b"se=1970-01-02T00:01Z", DAY + 60),
+    "a second": (b"se=1970-01-02T00%3A00%3A01Z", DAY + 1),
+    "the key's end, if that is first": (b"se=1970-01-03&ske=1970-01-02", DAY),
+    "the earliest of two": (b"se=1970-01-03&se=1970-01-02", DAY),
+    "a stored policy": (b"si=policy", None),
+    "an empty end": (b"se=", None),
+    "no time": (b"se=canary", None),
+    "a time that there is not": (b"se=1970-02-30", None),
+}
+
+
+@pytest.mark.parametrize(("query", "end"), ENDS.values(), ids=ENDS)
+def test_a_signed_url_says_its_end(query: bytes, end: float | None) -> None:
+    url = HOST + b"/box?sv=2024-11-04&sr=c&sp=r&sig=a&" + query
+
+    assert TYPE.end("azure_sas_url", {"sas_url": url}) == end
+
+
+def test_a_signature_that_is_over_is_refused() -> None:
+    values = {"sas_url": SIGNED}
+    end = TYPE.end("azure_sas_url", values) or 0.0
+
+    TYPE.check_end("azure_sas_url", values, end - 1)
+    with pytest.raises(ValueExpired) as caught:
+        TYPE.check_end("azure_sas_url", values, end)
+
+    assert str(caught.value) == (
+        "the credential expired at 2020-01-01T00:00:00Z: seal a new one"
+    )
+
+
+def test_the_key_of_an_account_has_no_end() -> None:
+    assert TYPE.end(None, account(ACCOUNT, KEY)) is None
+    TYPE.check_end(None, account(ACCOUNT, KEY), 1e12)
 
 
 def test_a_line_break_in_a_url_is_refused() -> None:

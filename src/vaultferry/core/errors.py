@@ -15,6 +15,7 @@ Failure                     the class name is the reason in conditions and event
     ├── FieldMissing
     ├── FieldUnknown
     ├── ValueInvalid
+    ├── ValueExpired
     ├── KeyInvalid
     ├── TooLarge
     ├── MetadataNotAllowed
@@ -118,6 +119,12 @@ class FieldUnknown(NeedsPerson):
 
 class ValueInvalid(NeedsPerson):
     """An opened value breaks a hard rule of its field, such as not being empty."""
+
+    of_source = True
+
+
+class ValueExpired(NeedsPerson):
+    """The credential says itself that it expired before it came."""
 
     of_source = True
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from vaultferry.core.vaultsecret import FORCE_SYNC, Condition
+from vaultferry.core.vaultsecret import FORCE_SYNC, Condition, Status
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,16 @@ SYNC_IGNORED = Event(
     "SyncRequestIgnored",
     f"{FORCE_SYNC} is ignored: use at most 64 letters, digits and : . _ + -",
 )
+
+
+def expires(status: Status) -> Event:
+    """Return the warning that a credential expires soon, or did."""
+    return Event(
+        "Warning",
+        "ExpiresSoon",
+        f"Version {status.version} of the credential expires at {status.expires_at}: "
+        "seal a new one.",
+    )
 
 
 def transitions(before: Iterable[Condition], after: Iterable[Condition]) -> list[Event]:

@@ -29,6 +29,7 @@ class Realisation:
     fields: tuple[str, ...]
     provider: str
     key_id: str | None
+    expires_at: str | None
 
 
 def status(
@@ -101,4 +102,5 @@ def _realised(
         "provider": realisation.provider,
         "fingerprint": realisation.fingerprint,
         "key_id": realisation.key_id,
+        "expires_at": realisation.expires_at,
     }

@@ -1,15 +1,20 @@
 """What the module of a credential's type declares."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from vaultferry.core.checks import Check
+from vaultferry.core import expiry
+from vaultferry.core.checks import Check, Values
 from vaultferry.core.errors import (
     FieldMissing,
     FieldUnknown,
     InvalidSpec,
+    ValueExpired,
     ValueInvalid,
 )
+
+End = Callable[[Values], float | None]
+"""Returns when a credential expires, in seconds since 1970, where it says so."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,9 @@ class Fields:
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    end: End | None = None
+    refused_after_end: bool = False
+    """Whether nobody takes it after its end for sure."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,6 +83,24 @@ class SecretType:
             raise FieldMissing(f"missing: {', '.join(missing)}; {takes}")
         if unknown := sorted(set(names) - set(fields.names)):
             raise FieldUnknown(f"unknown: {', '.join(unknown)}; {takes}")
+
+    def end(self, method: str | None, values: Values) -> float | None:
+        """Return when checked values expire, in seconds since 1970, if they say so."""
+        fields = self.fields(method)
+        return fields.end(values) if fields and fields.end else None
+
+    def check_end(self, method: str | None, values: Values, now: float) -> None:
+        """Check that values, new ones, are not of a kind that is useless by now.
+
+        Raises:
+            ValueExpired: they are.
+        """
+        fields, end = self.fields(method), self.end(method, values)
+        if end is None or end > now or not (fields and fields.refused_after_end):
+            return
+        raise ValueExpired(
+            f"the credential expired at {expiry.text(end)}: seal a new one"
+        )
 
     def fields(self, method: str | None) -> Fields | None:
         """Return the fields of a method, of the first if None; None if any key goes.

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -24,6 +25,9 @@ from vaultferry.operator.term import Term
 log = structlog.get_logger()
 
 _SILENCE_SECONDS = 600.0
+
+_DAY_SECONDS = 24 * 3600.0
+_EXPIRING = {"expired": 0, "1d": 1, "7d": 7, "30d": 30}
 
 
 class Operator:
@@ -158,6 +162,7 @@ class Operator:
             "VaultSecrets that failed when they were last attempted.",
             lambda term: term.reconcile.failing,
         )
+        self._add_expiring_gauge()
         self._add_gauge(
             "secret_watch_silence_seconds",
             "Since the watch of Secrets last said something, bookmarks included.",
@@ -166,6 +171,21 @@ class Operator:
 
     def _add_gauge(self, name: str, text: str, read: Callable[[Term], float]) -> None:
         self.metrics.gauge(name, text, partial(self._of_term, read))
+
+    def _add_expiring_gauge(self) -> None:
+        def count(seconds: float, term: Term) -> float:
+            return term.vaultsecrets.expired_by(time.time() + seconds)
+
+        reads = {
+            within: partial(self._of_term, partial(count, days * _DAY_SECONDS))
+            for within, days in _EXPIRING.items()
+        }
+        self.metrics.gauges(
+            "expiring",
+            "VaultSecrets whose credential expires within that time, or has expired.",
+            "within",
+            reads,
+        )
 
     def _add_lane_gauge(
         self, name: str, text: str, read: Callable[[Lane, Term], float]

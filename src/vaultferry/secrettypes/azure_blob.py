@@ -1,14 +1,11 @@
-"""Azure Blob Storage: the key of an account, or a URL with a shared access signature.
-
-Whether a signature has expired is not looked at: the core has no clock, and what was
-right when it was written would be called wrong at some later, chance occasion.
-"""
+"""Azure Blob Storage: an account's key, or a URL with a shared access signature."""
 
 from base64 import b64decode
 from urllib.parse import parse_qs, urlsplit
 
 from vaultferry.core.checks import Values, one_line, told_apart
 from vaultferry.core.errors import ValueInvalid
+from vaultferry.core.expiry import seconds
 from vaultferry.core.secrettype import Fields, SecretType
 
 _KEY_LENGTH = 64
@@ -45,6 +42,16 @@ def _check_url(values: Values) -> None:
         )
 
 
+def _end(values: Values) -> float | None:
+    """Read the end of the signature, or of the key it was made with if that is first.
+
+    A stored access policy may have it instead, which only the service knows.
+    """
+    query = _query(values["sas_url"].decode()) or {}
+    said = [seconds(text) for name in ("se", "ske") for text in query.get(name, ())]
+    return min((end for end in said if end is not None), default=None)
+
+
 def _query(url: str) -> dict[str, list[str]] | None:
     try:
         parts = urlsplit(url)
@@ -72,6 +79,11 @@ TYPE = SecretType(
                 _check_key,
             ),
         ),
-        "azure_sas_url": Fields(required=("sas_url",), checks=(one_line, _check_url)),
+        "azure_sas_url": Fields(
+            required=("sas_url",),
+            checks=(one_line, _check_url),
+            end=_end,
+            refused_after_end=True,
+        ),
     },
 )

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import yaml
 
@@ -202,3 +204,39 @@ def test_more_than_a_map_holds_is_refused(sealer: Sealer) -> None:
     line = sealer.refusal(*(text for field in fields for text in field))
 
     assert line.endswith("characters of tokens, at most 524288 in one map")
+
+
+def test_a_key_of_an_unusual_shape_is_sealed_with_a_warning(sealer: Sealer) -> None:
+    key_id = sealer.file("access_key_id", b"AKIA" + b"Q2" * 8)
+    secret = sealer.file("secret_access_key", CANARY.encode())
+
+    result = sealer.run("--type", "s3", *key_id, *secret)
+
+    assert result.stderr == (
+        "Warning: field secret_access_key has 14 bytes that look unusual: known are "
+        "40 characters of base64\n"
+    )
+    assert "secret_access_key: vf1." in result.stdout
+
+
+def signed(sealer: Sealer, days: int) -> tuple[str, ...]:
+    """Return the options for a signed URL that expires in so many days."""
+    end = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%d")
+    url = f"https://x.example/box?sig={CANARY}&se={end}"
+    options = ("--type", "azure_blob", "--auth-method", "azure_sas_url")
+    return *options, *sealer.file("sas_url", url.encode())
+
+
+def test_a_url_that_has_expired_is_not_sealed(sealer: Sealer) -> None:
+    line = sealer.refusal(*signed(sealer, days=-1))
+
+    assert line.startswith("the credential expired at 20")
+
+
+@pytest.mark.parametrize(("days", "warned"), [(5, True), (30, False)])
+def test_a_url_that_expires_soon_is_sealed_with_a_warning(
+    sealer: Sealer, days: int, *, warned: bool
+) -> None:
+    said = sealer.run(*signed(sealer, days)).stderr
+
+    assert said.startswith("Warning: the credential expires at 20") is warned

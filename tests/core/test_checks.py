@@ -1,9 +1,11 @@
 import pytest
 
-from vaultferry.core.checks import no_token, one_line, told_apart
+from vaultferry.core.checks import Shape, no_token, one_line, told_apart
 from vaultferry.core.errors import ValueInvalid
 
-APART = told_apart({"id": "[0-9]{4}", "key": "[0-9a-z]{8}"})
+APART = told_apart(
+    {"id": Shape("[0-9]{4}", "digits"), "key": Shape("[0-9a-z]{8}", "letters")}
+)
 
 
 @pytest.mark.parametrize("value", ["a", "a b", "ä+/=", "x" * 32768])

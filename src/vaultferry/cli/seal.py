@@ -1,7 +1,8 @@
 """`vaultferry seal`: values in, a manifest for Git out; no root key needed."""
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ from vaultferry import secrettypes
 from vaultferry.cli import manifest
 from vaultferry.cli.refusal import OptionsOnly, Refused
 from vaultferry.cli.values import Sources
+from vaultferry.core import expiry
 from vaultferry.core.sealing import Place, PublicKey, Scope
 from vaultferry.core.secrettype import Fields, SecretType
 from vaultferry.core.suites import WITH_PUBLIC_KEY, Suite
@@ -193,8 +195,19 @@ def _check_values(request: Request, values: Mapping[str, bytes]) -> None:
     kind = secrettypes.load(request.type_name)
     fields = kind.fields(request.method)
     # --raw may be one field of several, and the operator will see them together.
-    if fields and set(fields.required) <= set(values):
-        kind.check(request.method, values)
+    if not fields or not set(fields.required) <= set(values):
+        return
+    kind.check(request.method, values)
+    kind.check_end(request.method, values, time.time())
+    for remark in (*kind.remarks(request.method, values), *_soon(request, values)):
+        click.echo(f"Warning: {remark}", err=True)
+
+
+def _soon(request: Request, values: Mapping[str, bytes]) -> Iterator[str]:
+    """Remark on a credential that expires within a week, or expired."""
+    end = secrettypes.load(request.type_name).end(request.method, values)
+    if end is not None and end < time.time() + expiry.LEAD_SECONDS:
+        yield f"the credential expires at {expiry.text(end)}"
 
 
 def _write(request: Request, sealed: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from vaultferry.core import expiry
-from vaultferry.core.checks import Check, Values
+from vaultferry.core.checks import Check, Remark, Values
 from vaultferry.core.errors import (
     FieldMissing,
     FieldUnknown,
@@ -24,6 +24,7 @@ class Fields:
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     end: End | None = None
     refused_after_end: bool = False
     """Whether nobody takes it after its end for sure."""
@@ -83,6 +84,15 @@ class SecretType:
             raise FieldMissing(f"missing: {', '.join(missing)}; {takes}")
         if unknown := sorted(set(names) - set(fields.names)):
             raise FieldUnknown(f"unknown: {', '.join(unknown)}; {takes}")
+
+    def remarks(self, method: str | None, values: Values) -> list[str]:
+        """Return what looks unusual in checked values, and may be right all the same.
+
+        A message has names and lengths, never a value.
+        """
+        fields = self.fields(method)
+        found = (remark(values) for remark in (fields.remarks if fields else ()))
+        return [words for remarks in found for words in remarks]
 
     def end(self, method: str | None, values: Values) -> float | None:
         """Return when checked values expire, in seconds since 1970, if they say so."""

@@ -3,7 +3,7 @@
 from base64 import b64decode
 from urllib.parse import parse_qs, urlsplit
 
-from vaultferry.core.checks import Values, one_line, told_apart
+from vaultferry.core.checks import Shape, Values, one_line, told_apart, unlike
 from vaultferry.core.errors import ValueInvalid
 from vaultferry.core.expiry import seconds
 from vaultferry.core.secrettype import Fields, SecretType
@@ -62,6 +62,9 @@ def _query(url: str) -> dict[str, list[str]] | None:
         return None
 
 
+_NAME = Shape(r"[a-z0-9]{3,24}", "3 to 24 lower-case letters and digits")
+_ACCOUNT_KEY = Shape(r"[A-Za-z0-9+/]{86}==", "88 characters of base64")
+
 TYPE = SecretType(
     name="azure_blob",
     summary="access to Azure Blob Storage",
@@ -70,14 +73,10 @@ TYPE = SecretType(
             required=("account_name", "account_key"),
             checks=(
                 one_line,
-                told_apart(
-                    {
-                        "account_name": r"[a-z0-9]{3,24}",
-                        "account_key": r"[A-Za-z0-9+/]{86}==",
-                    }
-                ),
+                told_apart({"account_name": _NAME, "account_key": _ACCOUNT_KEY}),
                 _check_key,
             ),
+            remarks=(unlike({"account_name": _NAME}),),
         ),
         "azure_sas_url": Fields(
             required=("sas_url",),

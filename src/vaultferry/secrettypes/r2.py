@@ -1,12 +1,15 @@
 """An access key of Cloudflare R2: the id of an API token, and a hash of its value."""
 
-from vaultferry.core.checks import Values, no_token
+from vaultferry.core.checks import Shape, Values, no_token
 from vaultferry.core.errors import ValueInvalid
-from vaultferry.secrettypes._s3 import access_key, shaped
+from vaultferry.secrettypes._s3 import access_key, shaped, unshaped
 
 # R2 itself refuses any other length.
 _ID_LENGTH = 32
 _TOKEN_LENGTH = 40
+
+_ID = Shape(r"[0-9a-f]{32}", "32 hexadecimal digits")
+_SECRET = Shape(r"[0-9a-f]{64}", "64 hexadecimal digits")
 
 
 def _check_lengths(values: Values) -> None:
@@ -26,6 +29,7 @@ TYPE = access_key(
     "r2",
     "an access key for Cloudflare R2",
     no_token("cfut_", "cfat_"),
-    shaped(r"[0-9a-f]{32}", r"[0-9a-f]{64}"),
+    shaped(_ID, _SECRET),
     _check_lengths,
+    remarks=(unshaped(_ID, _SECRET),),
 )

@@ -2,10 +2,15 @@
 
 import re
 
-from vaultferry.core.checks import Values
+from vaultferry.core.checks import Shape, Values, unlike
 from vaultferry.core.errors import ValueInvalid
-from vaultferry.secrettypes._s3 import access_key, shaped
+from vaultferry.secrettypes._s3 import access_key, shaped, unshaped
 
+_ID = Shape(
+    r"(AKIA|ASIA)[A-Z2-7]{16}", "20 capitals and digits, beginning with AKIA or ASIA"
+)
+_SECRET = Shape(r"[A-Za-z0-9/+]{40}", "40 characters of base64")
+_TOKEN = Shape(r"[A-Za-z0-9+/=]{100,}", "100 characters of base64 or more")
 _OF_NO_KEY = re.compile(rb"A(ROA|IDA)[A-Z2-7]{16,}")
 
 
@@ -35,8 +40,9 @@ def _check_session(values: Values) -> None:
 TYPE = access_key(
     "s3",
     "an access key for Amazon S3",
-    shaped(r"(AKIA|ASIA)[A-Z2-7]{16}", r"[A-Za-z0-9/+]{40}"),
+    shaped(_ID, _SECRET),
     _check_kind,
     _check_session,
+    remarks=(unshaped(_ID, _SECRET), unlike({"session_token": _TOKEN})),
     optional=("session_token",),
 )

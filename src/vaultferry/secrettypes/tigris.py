@@ -1,9 +1,14 @@
 """An access key of Tigris."""
 
-from vaultferry.secrettypes._s3 import access_key, shaped
+from vaultferry.core.checks import Shape
+from vaultferry.secrettypes._s3 import access_key, shaped, unshaped
+
+_ID = Shape(r"tid_.+", "beginning with tid_")
+_SECRET = Shape(r"tsec_.+", "beginning with tsec_")
 
 TYPE = access_key(
     "tigris",
     "an access key for Tigris",
-    shaped(r"tid_.+", r"tsec_.+"),
+    shaped(_ID, _SECRET),
+    remarks=(unshaped(_ID, _SECRET),),
 )

@@ -1,9 +1,14 @@
 """An access key of Wasabi."""
 
-from vaultferry.secrettypes._s3 import access_key, shaped
+from vaultferry.core.checks import Shape
+from vaultferry.secrettypes._s3 import access_key, shaped, unshaped
+
+_ID = Shape(r"[A-Z0-9]{20}", "20 capitals and digits")
+_SECRET = Shape(r"[A-Za-z0-9]{40}", "40 letters and digits")
 
 TYPE = access_key(
     "wasabi",
     "an access key for Wasabi",
-    shaped(r"[A-Z0-9]{20}", r"[A-Za-z0-9]{40}"),
+    shaped(_ID, _SECRET),
+    remarks=(unshaped(_ID, _SECRET),),
 )

@@ -10,6 +10,7 @@ from tests.controlplane import ControlPlane
 from tests.e2e import pairs
 from tests.e2e.acts import fresh, refusal
 from tests.e2e.tenant import Body, Tenant
+from vaultferry.admission import refused
 from vaultferry.core.keyring import Keyring
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -52,6 +53,15 @@ def sealed(**fields: Any) -> Body:
 def filler(size: int) -> str:
     """Return what passes for a token, of that many characters."""
     return "vf1." + "A" * (size - 4)
+
+
+def says_check(body: Body) -> list[str]:
+    """Return the fields that `vaultferry check` would name, which need no API server.
+
+    A field within a list or a map is named by that alone.
+    """
+    paths = [fault.path for fault in refused(body)]
+    return [".".join(map(str, path[:2])) for path in paths]
 
 
 SEAL = "run `vaultferry seal`"
@@ -222,6 +232,7 @@ def test_bad_input_is_refused_with_what_to_write_instead(
         assert words in message, way
         assert CANARY not in message or case in QUOTED, way
         assert len(message) < 2 * KIB, way
+        assert says_check(vaultsecret(shared, **spec))[0] in message, way
     assert not shared.exists("vaultsecret", "db")
 
 
@@ -232,6 +243,7 @@ def test_the_fields_of_a_type_and_method_are_accepted(
     text = json.dumps(vaultsecret(shared, **pairs.FITTING[case]))
 
     shared.kubectl(*WAYS["create"], "--dry-run=server", stdin=text)
+    assert says_check(vaultsecret(shared, **pairs.FITTING[case])) == []
 
 
 @pytest.mark.parametrize("case", pairs.WRONG)
@@ -245,6 +257,7 @@ def test_what_does_not_fit_a_type_and_method_is_refused(
 
     assert words in message
     assert pairs.VALUE not in message
+    assert says_check(vaultsecret(shared, **spec))[0] in message
     assert not shared.exists("vaultsecret", "db")
 
 
@@ -459,6 +472,7 @@ def test_good_input_is_accepted_up_to_the_limits(case: str, shared: Tenant) -> N
 
     for way in ("server-side apply", "create"):
         shared.kubectl(*WAYS[way], "--dry-run=server", stdin=text)
+    assert says_check(vaultsecret(shared, **ACCEPTED[case])) == []
 
 
 @pytest.mark.parametrize("name", ["DB", "d_b", "-db", "d" * 254, "d b"])

@@ -10,6 +10,7 @@ from vaultferry.cli.refusal import Refused
 from vaultferry.core.errors import Failure, PublicKeyInvalid, RootKeyInvalid
 
 COMMANDS = {
+    "check": ("vaultferry.cli.check", "Check manifests, offline."),
     "keygen": ("vaultferry.cli.keys", "Print a new root key."),
     "public-key": ("vaultferry.cli.keys", "Print the public key to seal with."),
     "reseal": ("vaultferry.cli.reseal", "Move manifests to the newest key."),

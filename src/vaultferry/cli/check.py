@@ -1,0 +1,172 @@
+"""`vaultferry check`: would the API server and the operator take these manifests."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path as File
+from typing import Any
+
+import click
+
+from vaultferry import admission
+from vaultferry.cli import output
+from vaultferry.cli.documents import Document, NotYaml, read
+from vaultferry.cli.refusal import Refused
+from vaultferry.core.desired import check_metadata
+from vaultferry.core.errors import Failure
+from vaultferry.core.metadata import DEFAULT_PREFIXES
+from vaultferry.core.model import GROUP, VERSION, is_name
+from vaultferry.core.schema import Fault
+from vaultferry.core.sealing import Token
+from vaultferry.core.vaultsecret import KIND, VaultSecret
+
+_SUFFIXES = {".yaml", ".yml", ".json"}
+_FOUND = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, where, and what to write."""
+
+    file: str
+    line: int
+    field: str
+    message: str
+
+
+@dataclass
+class Report:
+    """What was looked at, and what was found."""
+
+    files: int
+    vaultsecrets: int
+    problems: list[Problem]
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=File))
+@click.option(
+    "--metadata-prefix",
+    "prefixes",
+    multiple=True,
+    default=DEFAULT_PREFIXES,
+    show_default=True,
+    help="As the operator has it: a prefix allowed in labels and annotations.",
+)
+@output.option
+def check(files: tuple[File, ...], prefixes: tuple[str, ...], output_as: str) -> None:
+    """Check manifests as the API server and the operator will, without either.
+
+    FILES are YAML or JSON; of a folder all that end in .yaml, .yml or .json are
+    read, and - is stdin. Objects of other kinds are passed over. Exits with 1 where
+    something is wrong.
+    """
+    report = Report(0, 0, [])
+    for file in _expanded(files):
+        _check_file(report, file, prefixes)
+    if output_as == "json":
+        click.echo(json.dumps(asdict(report), indent=2))
+    else:
+        _print(report)
+    if report.problems:
+        raise SystemExit(_FOUND)
+
+
+def _expanded(files: Iterable[File]) -> Iterator[File]:
+    for file in files:
+        if file.is_dir():
+            inner = (f for f in file.rglob("*") if f.suffix in _SUFFIXES)
+            yield from sorted(f for f in inner if f.is_file())
+        else:
+            yield file
+
+
+def _check_file(report: Report, file: File, prefixes: tuple[str, ...]) -> None:
+    report.files += 1
+    try:
+        documents = read(_text(file))
+    except NotYaml as error:
+        words = "is not YAML from here on: see to indentation, quotes and colons"
+        report.problems.append(Problem(str(file), error.line, "", words))
+        return
+    ours = [document for document in documents if _is_ours(document.body)]
+    report.vaultsecrets += len(ours)
+    # Some are found by more than one rule, those of a list by each of its objects.
+    found = dict.fromkeys(p for each in ours for p in _problems(each, file, prefixes))
+    report.problems += sorted(found, key=lambda problem: problem.line)
+
+
+def _problems(
+    document: Document, file: File, prefixes: tuple[str, ...]
+) -> Iterator[Problem]:
+    for line, name in document.doubles:
+        yield Problem(str(file), line, name, "is there twice: write it once")
+    for fault in _faults(document, prefixes):
+        line, field = document.line(fault.path), ".".join(map(str, fault.path))
+        yield Problem(str(file), line, field, fault.message)
+
+
+def _text(file: File) -> str:
+    try:
+        if str(file) == "-":
+            return sys.stdin.buffer.read().decode()
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        why = error.strerror or "no file"
+    except ValueError:
+        why = "it is not UTF-8"
+    raise Refused(f"{file} cannot be read: {why}")
+
+
+def _is_ours(body: Any) -> bool:
+    return isinstance(body, dict) and str(body.get("apiVersion")).startswith(GROUP)
+
+
+def _faults(document: Document, prefixes: tuple[str, ...]) -> Iterator[Fault]:
+    body = document.body
+    if body.get("apiVersion") != f"{GROUP}/{VERSION}":
+        yield Fault(("apiVersion",), f"is not known: write {GROUP}/{VERSION}")
+    if body.get("kind") != KIND:
+        yield Fault(("kind",), f"is not known: write {KIND}")
+        return
+    yield from _of_metadata(body.get("metadata"))
+    refused = admission.refused(body)
+    yield from refused
+    if not refused:
+        yield from _of_spec(body, prefixes)
+
+
+def _of_metadata(metadata: Any) -> Iterator[Fault]:
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(name, str) or not is_name(name):
+        yield Fault(
+            ("metadata", "name"),
+            "is no name: write lower-case letters, digits, - and ., at most 253",
+        )
+
+
+def _of_spec(body: Any, prefixes: tuple[str, ...]) -> Iterator[Fault]:
+    """Yield what the operator would refuse in a spec that the API server takes."""
+    seen = {"namespace": "", "name": "", "uid": "", "resourceVersion": ""}
+    spec = VaultSecret.parse({"metadata": seen, "spec": body["spec"]}).spec
+    try:
+        check_metadata(spec, prefixes)
+    except Failure as failure:
+        yield Fault(("spec", "target"), str(failure))
+    for field, token in (spec.sealed or {}).items():
+        try:
+            Token.parse(token, field)
+        except Failure as failure:
+            yield Fault(("spec", "sealed", field), str(failure))
+
+
+def _print(report: Report) -> None:
+    rows = [
+        (f"{p.file}:{p.line}", output.plain(p.field), output.plain(p.message))
+        for p in report.problems
+    ]
+    output.table(("WHERE", "FIELD", "WHAT TO WRITE"), rows)
+    counts = f"{report.vaultsecrets} VaultSecrets in {report.files} files"
+    found = f"{len(rows)} problems" if rows else "no problem"
+    output.say(f"{counts}: {found}", good=not rows)

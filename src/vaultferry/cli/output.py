@@ -1,0 +1,41 @@
+"""What commands print: a table for people, JSON for scripts, colours on a terminal."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--output",
+    "-o",
+    "output_as",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for scripts.",
+)
+
+
+def plain(text: str) -> str:
+    """Return text that others wrote without what would steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under a head, the last column as long as it is; nothing for none."""
+    if not rows:
+        return
+    wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    click.secho(_row(head, wide), bold=True)
+    for row in rows:
+        click.echo(_row(row, wide))
+
+
+def say(text: str, *, good: bool) -> None:
+    """Print how it ended, beside what scripts read."""
+    click.secho(text, fg="green" if good else "red", err=True)
+
+
+def _row(cells: Sequence[str], wide: Sequence[int]) -> str:
+    padded = [cell.ljust(width) for cell, width in zip(cells, wide, strict=True)]
+    return "  ".join(padded).rstrip()

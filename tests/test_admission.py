@@ -3,22 +3,18 @@
 `tests/e2e/test_admission.py` asks both about each case.
 """
 
+from typing import Any
+
 import pytest
 
 from tests.e2e import pairs
-from tests.e2e.test_admission import (
-    ACCEPTED,
-    CANARY,
-    REFUSED,
-    WRONG_JSON,
-    Body,
-)
+from tests.e2e.test_admission import ACCEPTED, CANARY, REFUSED, WRONG_JSON
 from vaultferry.admission import refused
 
 TABLE = REFUSED | WRONG_JSON
 
 
-def resource(spec: Body) -> Body:
+def resource(spec: dict[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": "vaultferry.dev/v1alpha1",
         "kind": "VaultSecret",

@@ -78,13 +78,33 @@ class Cluster:
         """Return a VaultSecret, read from the API server now."""
         return await self._call("GET", _vaultsecret(namespace, name))
 
-    async def patch_vaultsecret(
-        self, namespace: str, name: str, manager: str, patch: Body
+    async def create_vaultsecret(
+        self, namespace: str, manager: str, manifest: Body
     ) -> None:
-        """Merge-patch a VaultSecret, as a field manager."""
-        query = urlencode({"fieldManager": manager})
+        """Create a VaultSecret, whose fields are all to be known.
+
+        Raises:
+            Stale: there is one of that name.
+        """
+        query = urlencode({"fieldManager": manager, "fieldValidation": "Strict"})
+        path = f"{_vaultsecrets(namespace)}?{query}"
+        await self._call("POST", path, manifest, accept=_META)
+
+    async def patch_vaultsecret(
+        self,
+        namespace: str,
+        name: str,
+        manager: str,
+        patch: Body | list[dict[str, Any]],
+    ) -> None:
+        """Patch a VaultSecret, as a field manager: by operations, or else by merging."""
+        query = urlencode({"fieldManager": manager, "fieldValidation": "Strict"})
         path = f"{_vaultsecret(namespace, name)}?{query}"
         await self._call("PATCH", path, patch, accept=_META)
+
+    async def delete_vaultsecret(self, namespace: str, name: str) -> None:
+        """Delete a VaultSecret."""
+        await self._call("DELETE", _vaultsecret(namespace, name))
 
     async def patch_status(self, namespace: str, name: str, patch: Body) -> Body:
         """Merge-patch the status of a VaultSecret; return its metadata."""

@@ -5,19 +5,33 @@ from importlib.util import find_spec
 from typing import Any, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 from vaultferry.cli.refusal import Refused
 from vaultferry.core.errors import Failure, PublicKeyInvalid, RootKeyInvalid
 
 COMMANDS = {
     "check": ("vaultferry.cli.check", "Check manifests, offline."),
+    "completion": (
+        "vaultferry.cli.completion",
+        "Print a script that completes the command in a shell.",
+    ),
+    "create": ("vaultferry.cli.create", "Seal values and create a VaultSecret."),
+    "delete": ("vaultferry.cli.look", "Delete a VaultSecret at once."),
+    "explain": ("vaultferry.cli.explain", "Say what a type of credentials takes."),
     "keygen": ("vaultferry.cli.keys", "Print a new root key."),
+    "list": ("vaultferry.cli.look", "List the names of VaultSecrets."),
     "public-key": ("vaultferry.cli.keys", "Print the public key to seal with."),
     "reseal": ("vaultferry.cli.reseal", "Move manifests to the newest key."),
     "rotate": ("vaultferry.cli.rotate", "Move the cluster to the newest key."),
     "run": ("vaultferry.cli.run", "Run the operator."),
     "seal": ("vaultferry.cli.seal", "Seal values for Git."),
+    "status": ("vaultferry.cli.look", "Show how it is with a VaultSecret."),
+    "update": ("vaultferry.cli.create", "Overwrite the values of a VaultSecret."),
 }
+
+# What Python has a function of its own for.
+_NAMED_OTHERWISE = {"list": "list_names"}
 
 
 class LazyGroup(click.Group):
@@ -29,11 +43,12 @@ class LazyGroup(click.Group):
         return [name for name, (module, _) in COMMANDS.items() if find_spec(module)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; its function is named like it."""
+        """Import a command; its function is named like it, where it can be."""
         if cmd_name not in self.list_commands(ctx):
             return None
         module, _ = COMMANDS[cmd_name]
-        command = getattr(import_module(module), cmd_name.replace("-", "_"))
+        name = _NAMED_OTHERWISE.get(cmd_name, cmd_name.replace("-", "_"))
+        command = getattr(import_module(module), name)
         return cast("click.Command", command)
 
     def format_commands(
@@ -43,6 +58,14 @@ class LazyGroup(click.Group):
         names = self.list_commands(ctx)
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in names])
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete the name of a command without importing any."""
+        names = [n for n in self.list_commands(ctx) if n.startswith(incomplete)]
+        items = [CompletionItem(name, help=COMMANDS[name][1]) for name in names]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Turn expected failures, whose words hold no value, into one line."""
@@ -60,3 +83,8 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="vaultferry")
 def main() -> None:
     """Ferry credentials from vaults into Secrets, and show them nowhere else."""
+
+
+def kubectl() -> None:
+    """Be `kubectl vaultferry`: kubectl runs what is named kubectl-vaultferry."""
+    main(prog_name="kubectl vaultferry", complete_var="_VAULTFERRY_COMPLETE")

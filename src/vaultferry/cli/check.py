@@ -44,7 +44,7 @@ class Report:
     problems: list[Problem]
 
 
-@click.command()
+@click.command(params=[output.parameter()])
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=File))
 @click.option(
     "--metadata-prefix",
@@ -54,7 +54,6 @@ class Report:
     show_default=True,
     help="As the operator has it: a prefix allowed in labels and annotations.",
 )
-@output.option
 def check(files: tuple[File, ...], prefixes: tuple[str, ...], output_as: str) -> None:
     """Check manifests as the API server and the operator will, without either.
 

@@ -33,14 +33,24 @@ def write(
     sealed: Mapping[str, str],
 ) -> str:
     """Return the manifest of a VaultSecret, by namespace and name."""
+    manifest = body(place, type_name, method, sealed)
+    return yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=float("inf"))
+
+
+def body(
+    place: tuple[str, str],
+    type_name: str,
+    method: str | None,
+    sealed: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return a VaultSecret, by namespace and name."""
     namespace, name = place
     spec: dict[str, Any] = {"type": type_name}
     if method is not None:
         spec["authMethod"] = method
-    manifest = {
+    return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": KIND,
         "metadata": {"namespace": namespace, "name": name},
         "spec": {**spec, "sealed": dict(sealed)},
     }
-    return yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=float("inf"))

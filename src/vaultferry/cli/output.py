@@ -1,19 +1,20 @@
 """What commands print: a table for people, JSON for scripts, colours on a terminal."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
 
 import click
 
-option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
-    "--output",
-    "-o",
-    "output_as",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for scripts.",
-)
+
+def parameter() -> click.Parameter:
+    """Return the option that chooses between the two."""
+    return click.Option(
+        ["--output", "-o", "output_as"],
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="For people, or for scripts.",
+    )
 
 
 def plain(text: str) -> str:
@@ -34,6 +35,23 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def say(text: str, *, good: bool) -> None:
     """Print how it ended, beside what scripts read."""
     click.secho(text, fg="green" if good else "red", err=True)
+
+
+def facts(told: Mapping[str, str]) -> None:
+    """Print what is known, each under its name."""
+    wide = max(map(len, told))
+    for name, text in told.items():
+        if text:
+            click.echo(f"{click.style(name.ljust(wide), bold=True)}  {plain(text)}")
+
+
+def done(what: str, namespace: str, name: str, output_as: str) -> None:
+    """Print what was done to a VaultSecret."""
+    if output_as == "json":
+        result = {"namespace": namespace, "name": name, "result": what}
+        click.echo(json.dumps(result))
+    else:
+        click.secho(f"{what} {namespace}/{name}", fg="green")
 
 
 def _row(cells: Sequence[str], wide: Sequence[int]) -> str:

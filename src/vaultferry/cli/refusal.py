@@ -21,3 +21,15 @@ class OptionsOnly(click.Command):
         if ctx.args:
             raise Refused(f"{ctx.command_path} takes options only, no arguments")
         return super().invoke(ctx)
+
+
+class Named(click.Command):
+    """A command with one name and options; click would quote the one too many."""
+
+    allow_extra_args = True
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Refuse further arguments: one of them may well be a value."""
+        if ctx.args:
+            raise Refused(f"{ctx.command_path} takes one name and options, no more")
+        return super().invoke(ctx)

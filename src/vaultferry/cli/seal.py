@@ -110,17 +110,24 @@ def seal(**options: Any) -> None:
     field, the required ones of the type are asked for. Prints a VaultSecret.
     """
     request = Request(**options)
+    click.echo(_write(request, sealed(request)), nl=request.raw)
+
+
+def sealed(request: Request) -> dict[str, str]:
+    """Take in the values, check them, and return them sealed, by field."""
     place = _read_place(request)
     public_key = _find_public_key(request)
     sources = _read_sources(request)
     values = sources.read(trim_newline=request.trim_newline)
     _check_values(request, values)
     scope = Scope(request.scope)
-    sealed = {
+    tokens = {
         field: public_key.seal(value, scope, Place(*place, field))
         for field, value in values.items()
     }
-    click.echo(_write(request, sealed), nl=request.raw)
+    if (size := sum(map(len, tokens.values()))) > MAX_SEALED and not request.raw:
+        raise Refused(f"{size} characters of tokens, at most {MAX_SEALED} in one map")
+    return tokens
 
 
 def _read_place(request: Request) -> tuple[str, str]:
@@ -210,13 +217,11 @@ def _soon(request: Request, values: Mapping[str, bytes]) -> Iterator[str]:
         yield f"the credential expires at {expiry.text(end)}"
 
 
-def _write(request: Request, sealed: Mapping[str, str]) -> str:
+def _write(request: Request, tokens: Mapping[str, str]) -> str:
     if request.raw:
-        return next(iter(sealed.values()))
-    if (size := sum(map(len, sealed.values()))) > MAX_SEALED:
-        raise Refused(f"{size} characters of tokens, at most {MAX_SEALED} in one map")
+        return next(iter(tokens.values()))
     place = (request.namespace, request.name)
-    text = manifest.write(place, request.type_name, request.method, sealed)
+    text = manifest.write(place, request.type_name, request.method, tokens)
     if len(text) > _CLIENT_SIDE_LIMIT:
         click.echo(
             f"Note: {len(text)} characters are too many for an annotation: "

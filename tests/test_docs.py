@@ -11,7 +11,7 @@ from kubernetes.aio.client import Configuration
 from prometheus_client import Metric
 
 from tests.keyrings import keyring
-from vaultferry.cli import main
+from vaultferry.cli import COMMANDS, main
 from vaultferry.core.vaultsecret import Spec, Status, Target, VaultSecret
 from vaultferry.operator.app import Operator
 from vaultferry.operator.settings import Settings
@@ -59,15 +59,24 @@ def test_every_field_of_the_target_is_on_the_page_of_the_kind() -> None:
     assert missing == set()
 
 
-@pytest.mark.parametrize(
-    ("command", "page"),
-    [
-        ("run", "docs/install.md"),
-        ("seal", "docs/sealing.md"),
-        ("reseal", "docs/keys.md"),
-        ("rotate", "docs/keys.md"),
-    ],
-)
+PAGE_OF = dict.fromkeys(COMMANDS, "docs/cli.md") | {
+    "public-key": "docs/sealing.md",
+    "reseal": "docs/keys.md",
+    "rotate": "docs/keys.md",
+    "run": "docs/install.md",
+    "seal": "docs/sealing.md",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_on_the_page_of_the_command(command: str) -> None:
+    rows = re.findall(r"^\| (`.*`) \|", _text("docs/cli.md"), re.MULTILINE)
+
+    named = {name for row in rows for name in re.findall(r"`([a-z-]+)", row)}
+    assert command in named
+
+
+@pytest.mark.parametrize(("command", "page"), [*PAGE_OF.items()])
 def test_every_option_of_a_command_is_on_its_page(command: str, page: str) -> None:
     group = main.get_command(click.Context(main), command)
     assert group is not None

@@ -97,7 +97,7 @@ class Cluster:
         manager: str,
         patch: Body | list[dict[str, Any]],
     ) -> None:
-        """Patch a VaultSecret, as a field manager: by operations, or else by merging."""
+        """Patch a VaultSecret as a field manager, by operations or by merging."""
         query = urlencode({"fieldManager": manager, "fieldValidation": "Strict"})
         path = f"{_vaultsecret(namespace, name)}?{query}"
         await self._call("PATCH", path, patch, accept=_META)

@@ -1,6 +1,7 @@
 """The command as a credential service's API, on a real API server."""
 
 import json
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -294,3 +295,40 @@ def test_no_value_is_seen_where_commands_fail_or_succeed(person: Person) -> None
     planted = Canary("planted", f"created {person.tenant.namespace}/db".encode())
     assert Scanner(secrets).scan(person.said.encode()) == []
     assert Scanner([planted]).scan(person.said.encode())
+
+
+def bind(tenant: Tenant, user: str, *verbs: str) -> None:
+    """Give a user these rights on VaultSecrets of the namespace, and no other."""
+    resource = "--resource=vaultsecrets.vaultferry.dev"
+    tenant.kubectl("create", "role", user, f"--verb={','.join(verbs)}", resource)
+    tenant.kubectl("create", "rolebinding", user, f"--role={user}", f"--user={user}")
+
+
+RIGHTS = {
+    "create": ("create",),
+    "update": ("get", "patch"),
+    "list": ("list",),
+    "status": ("get",),
+    "delete": ("delete",),
+}
+
+
+@pytest.mark.parametrize("act", RIGHTS)
+def test_a_command_needs_only_the_rights_that_its_page_names(
+    person: Person, tmp_path: Path, act: str
+) -> None:
+    name = f"only-{act}"
+    bind(person.tenant, name, *RIGHTS[act])
+    clerk = Person(
+        person.tenant, tmp_path, person.tenant.plane.kubeconfig_for_user(name)
+    )
+    if act != "create":
+        person.create("db", a=b"1")
+        person.tenant.wait_ready("db")
+    options = person.values(a=b"1") if act in {"create", "update"} else []
+    named = [] if act == "list" else ["db"]
+
+    assert eventually(lambda: clerk.run(act, *named, *options).exit_code != 4, 15) < 15
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    rights = ", ".join(f"`{verb}`" for verb in RIGHTS[act])
+    assert re.search(rf"^\| `{act}( NAME)?` \|.* \| {rights} \|$", page, re.MULTILINE)

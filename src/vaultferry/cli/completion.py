@@ -3,26 +3,32 @@
 import sys
 
 import click
-from click.shell_completion import ShellComplete, get_completion_class
-
-from vaultferry.cli.refusal import Refused
+from click.shell_completion import (
+    BashComplete,
+    FishComplete,
+    ShellComplete,
+    ZshComplete,
+)
 
 VARIABLE = "_VAULTFERRY_COMPLETE"
+
+_SHELLS: dict[str, type[ShellComplete]] = {
+    "bash": BashComplete,
+    "zsh": ZshComplete,
+    "fish": FishComplete,
+}
 
 # To kubectl: complete nothing else, such as the names of files.
 _NO_FILES = ":4"
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice(list(_SHELLS)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print a script that completes the command in a SHELL."""
-    kind = get_completion_class(shell)
     command = context.find_root().command
-    if kind is None:
-        raise Refused("this version of click does not know that shell")
-    click.echo(kind(command, {}, "vaultferry", VARIABLE).source())
+    click.echo(_SHELLS[shell](command, {}, "vaultferry", VARIABLE).source())
 
 
 def kubectl() -> None:

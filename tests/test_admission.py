@@ -9,7 +9,9 @@ import pytest
 
 from tests.e2e import pairs
 from tests.e2e.test_admission import ACCEPTED, CANARY, REFUSED, WRONG_JSON
+from vaultferry import admission
 from vaultferry.admission import refused
+from vaultferry.core.schema import Fault
 
 TABLE = REFUSED | WRONG_JSON
 
@@ -65,3 +67,14 @@ def test_a_field_that_is_not_known_is_refused_with_the_one_meant() -> None:
 
     assert fault.path == ("spec", "suspended")
     assert fault.message == "is no field here: write suspend"
+
+
+def test_a_rule_that_cannot_be_evaluated_refuses_as_it_does_on_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rule = {"rule": "self.kind.absent", "message": "cannot be"}
+    kind = {"kind": {"type": "string"}}
+    schema = {"type": "object", "properties": kind, "x-kubernetes-validations": [rule]}
+    monkeypatch.setattr(admission, "_schema", lambda: schema)
+
+    assert refused({"kind": "VaultSecret"}) == [Fault((), "cannot be")]

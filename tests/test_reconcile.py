@@ -1324,3 +1324,17 @@ def test_the_spec_around_a_credential_that_expired_can_be_changed() -> None:
     world.step()
 
     assert (world.says, world.status.version) == (READY, 1)
+
+
+def test_what_was_realised_before_ends_were_read_is_repaired_at_any_age() -> None:
+    world = expiring()
+    before = world.data
+    del world.body["status"]["expiresAt"]
+    world.apply(edited(world.body))
+    world.wall = "2027-01-01T00:00:00Z"
+    world.edit_secret(data={})
+
+    world.step()
+
+    assert (world.says, world.data) == (READY, before)
+    assert world.status.expires_at == SOON

@@ -243,9 +243,12 @@ def test_stdin_is_a_file_too() -> None:
 
 
 def test_what_would_steer_a_terminal_is_not_printed(tmp_path: Path) -> None:
-    text = GOOD.replace("  sealed:", '  "\\e[31msealed":')
+    # Not a colour, which click itself leaves out where there is no terminal.
+    text = GOOD.replace("  sealed:", '  "\\asealed":')
 
-    assert "\x1b" not in run("check", write(tmp_path, text)).stdout
+    shown = run("check", write(tmp_path, text)).stdout
+
+    assert "spec.\N{REPLACEMENT CHARACTER}sealed" in shown
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from tests.cli.command import run
-from tests.e2e.acts import patch_spec, raw_data, stalled
+from tests.e2e.acts import foreign_secret, patch_spec, raw_data, stalled
 from tests.e2e.operator import Operator
 from tests.e2e.tenant import Tenant, eventually
 from tests.leaks.canary import Canary, canary
@@ -182,6 +182,35 @@ def test_a_status_tells_what_there_is_to_know_but_no_token(person: Person) -> No
     assert "vf1." not in json.dumps(told) + text
 
 
+def test_who_waits_is_told_when_it_is_ready(person: Person) -> None:
+    options = person.values(a=b"one")
+
+    result = person.run("create", "db", *options, "--wait", "60")
+
+    assert (result.exit_code, result.stderr) == (0, "Ready\n")
+    assert raw_data(person.tenant, "db") == {"a": b"one"}
+
+    person.done("update", "db", *person.values(a=b"two"), "--wait", "60")
+    assert raw_data(person.tenant, "db") == {"a": b"two"}
+
+
+def test_who_waits_in_vain_is_told_why(person: Person) -> None:
+    foreign_secret(person.tenant, "db")
+
+    result = person.run("create", "db", *person.values(a=b"1"), "--wait", "60")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("not Ready: Conflict: ")
+
+
+def test_who_waits_is_let_go_after_a_while(person: Person, operator: Operator) -> None:
+    with operator.stopped():
+        result = person.run("create", "db", *person.values(a=b"1"), "--wait", "1")
+
+    assert result.exit_code == 1
+    assert result.stderr == "not Ready: nobody looked at it\n"
+
+
 def test_what_is_not_ready_is_told_by_the_exit_code(person: Person) -> None:
     person.tenant.apply(
         person.tenant.manifest("db", person.tenant.seal("elsewhere", a="1"))
@@ -201,12 +230,12 @@ def test_what_others_wrote_into_a_status_does_not_steer_a_terminal(
     person.create("db", a=b"one")
     person.tenant.wait_ready("db")
     patch_spec(person.tenant, "db", suspend=True)
-    change = json.dumps({"status": {"keyId": "\x1b[31mred"}})
+    change = json.dumps({"status": {"keyId": "\x07red"}})
     person.tenant.kubectl(
         "patch", "vfs/db", "--subresource=status", "--type=merge", "-p", change
     )
 
-    assert "\x1b" not in person.run("status", "db").stdout
+    assert "\x07" not in person.run("status", "db").stdout
 
 
 def test_a_delete_is_at_once_and_for_good(person: Person) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from vaultferry.cli import manifest, output, remote
+from vaultferry.cli import manifest, output, remote, waiting
 from vaultferry.cli.refusal import Named, Refused
 from vaultferry.cli.remote import MANAGER, NAME, OPTIONS, Where, understood
 from vaultferry.cli.seal import Request, seal, sealed
@@ -17,13 +17,13 @@ _NOT_IN_UPDATE = {*_NOT_HERE, "type_name", "method"}
 
 def _params(without: set[str]) -> list[click.Parameter]:
     """Return the options of `seal` that make sense, and those of the cluster."""
-    ours = [NAME, *OPTIONS, output.parameter()]
+    ours = [NAME, *OPTIONS, waiting.option(), output.parameter()]
     known = {param.name for param in ours} | without
     return [*(p for p in seal.params if p.name not in known), *ours]
 
 
 @click.command(cls=Named, params=_params(_NOT_HERE))
-def create(name: str, output_as: str, **options: Any) -> None:
+def create(name: str, output_as: str, wait: int | None, **options: Any) -> None:
     """Seal values and create the VaultSecret NAME with them.
 
     Values come from a prompt, a file or stdin, never from an argument, and leave this
@@ -45,10 +45,12 @@ def create(name: str, output_as: str, **options: Any) -> None:
     ):
         where.ask(lambda c: c.create_vaultsecret(where.namespace, MANAGER, body))
     output.done("created", where.namespace, name, output_as)
+    if wait:
+        waiting.wait(where, name, wait)
 
 
 @click.command(cls=Named, params=_params(_NOT_IN_UPDATE))
-def update(name: str, output_as: str, **options: Any) -> None:
+def update(name: str, output_as: str, wait: int | None, **options: Any) -> None:
     """Seal values and overwrite all those of the VaultSecret NAME.
 
     The values that were there are kept nowhere.
@@ -70,6 +72,8 @@ def update(name: str, output_as: str, **options: Any) -> None:
             lambda c: c.patch_vaultsecret(where.namespace, name, MANAGER, operations)
         )
     output.done("updated", where.namespace, name, output_as)
+    if wait:
+        waiting.wait(where, name, wait)
 
 
 def _where(options: dict[str, Any]) -> Where:

@@ -9,6 +9,7 @@ import click
 from vaultferry.cli import output
 from vaultferry.cli.refusal import Named, OptionsOnly
 from vaultferry.cli.remote import NAME, OPTIONS, Where, checked_name, understood
+from vaultferry.cli.waiting import is_ready
 from vaultferry.cluster import Cluster
 from vaultferry.core.vaultsecret import Status
 
@@ -62,7 +63,7 @@ def status(name: str, output_as: str, **options: Any) -> None:
     with understood("get", where, absent=absent, stale=absent):
         body = where.ask(lambda c: c.get_vaultsecret(where.namespace, name))
     told = Status.model_validate(body.get("status") or {})
-    ready = told.ready and told.observed_generation == body["metadata"]["generation"]
+    ready = is_ready(body)
     if output_as == "json":
         identity = {"namespace": where.namespace, "name": name, "ready": ready}
         click.echo(json.dumps({**identity, "status": told.dumped()}, indent=2))

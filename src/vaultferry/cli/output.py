@@ -1,9 +1,14 @@
 """What commands print: a table for people, JSON for scripts, colours on a terminal."""
 
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import click
+
+# To the begin of the line, and clear it.
+_LINE = "\r\x1b[K"
 
 
 def parameter() -> click.Parameter:
@@ -52,6 +57,22 @@ def done(what: str, namespace: str, name: str, output_as: str) -> None:
         click.echo(json.dumps(result))
     else:
         click.secho(f"{what} {namespace}/{name}", fg="green")
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Yield what shows how far something is: one line, on a terminal only."""
+    on_terminal = sys.stderr.isatty()
+
+    def show(text: str) -> None:
+        if on_terminal:
+            click.echo(f"{_LINE}{plain(text)}", nl=False, err=True)
+
+    try:
+        yield show
+    finally:
+        if on_terminal:
+            click.echo(_LINE, nl=False, err=True)
 
 
 def _row(cells: Sequence[str], wide: Sequence[int]) -> str:

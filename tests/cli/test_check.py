@@ -103,6 +103,11 @@ PROBLEMS: dict[str, tuple[str, str, tuple[int, str, str]]] = {
         "metadata:\n  namespace: db",
         (3, "metadata.name", "is no name: write lower-case letters, digits, - and"),
     ),
+    "a wrong namespace": (
+        "name: db",
+        "name: db\n  namespace: a.b",
+        (5, "metadata.namespace", "is no namespace: write lower-case letters"),
+    ),
     "metadata that is none": (
         "metadata:\n  name: db",
         "metadata:\n",
@@ -194,7 +199,8 @@ def test_every_object_of_a_list_is_looked_at(tmp_path: Path) -> None:
         "metadata": {"name": "db"},
         "spec": {"type": "token"},
     }
-    text = json.dumps({"kind": "List", "items": [bad, bad]}, indent=1)
+    other = {**bad, "metadata": {"name": "other"}}
+    text = json.dumps({"kind": "List", "items": [bad, other]}, indent=1)
 
     found = problems(tmp_path, text)
 
@@ -211,7 +217,8 @@ def test_objects_of_other_kinds_are_passed_over(tmp_path: Path) -> None:
 
 def test_a_folder_is_searched_for_manifests(tmp_path: Path) -> None:
     for name in ("b.json", "sub/a.yml", "a.yaml", "notes.txt"):
-        write(tmp_path, GOOD.replace("token:", "tokens:"), name)
+        own = GOOD.replace("name: db", f"name: {Path(name).name}")
+        write(tmp_path, own.replace("token:", "tokens:"), name)
 
     said = json.loads(run("check", str(tmp_path), "-o", "json").stdout)
 
@@ -257,3 +264,31 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     )
     (tmp_path / "a.yaml").write_bytes(b"\xff")
     assert refusal("check", str(tmp_path / "a.yaml")).endswith("it is not UTF-8")
+
+
+def test_what_two_manifests_claim_is_told_with_the_other_place(tmp_path: Path) -> None:
+    target = "type: token\n  target:\n    name: db"
+    other = GOOD.replace("name: db", "name: other").replace("type: token", target)
+    first = write(tmp_path, GOOD)
+    write(tmp_path, f"{GOOD}---\n{other}", "b.yaml")
+
+    said = json.loads(run("check", str(tmp_path), "-o", "json").stdout)
+
+    assert [(p["line"], p["field"], p["message"]) for p in said["problems"]] == [
+        (4, "metadata.name", f"is that of {first}:1: write another name"),
+        (
+            17,
+            "spec.target.name",
+            f"is a Secret that {first}:1 makes: write another spec.target.name",
+        ),
+    ]
+
+
+def test_other_namespaces_and_merging_claim_nothing_of_each_other(
+    tmp_path: Path,
+) -> None:
+    elsewhere = GOOD.replace("name: db", "name: db\n  namespace: other")
+    target = "type: token\n  target: {name: db, creationPolicy: Merge}"
+    merging = GOOD.replace("name: db", "name: more").replace("type: token", target)
+
+    assert problems(tmp_path, f"{GOOD}---\n{elsewhere}---\n{merging}") == []

@@ -11,6 +11,7 @@ import click
 
 from vaultferry import admission
 from vaultferry.cli import output
+from vaultferry.cli.claims import Claims
 from vaultferry.cli.documents import Document, NotYaml, read
 from vaultferry.cli.refusal import Refused
 from vaultferry.core.desired import check_metadata
@@ -44,6 +45,26 @@ class Report:
     problems: list[Problem]
 
 
+@dataclass(frozen=True)
+class Checker:
+    """What is the same for all files."""
+
+    prefixes: tuple[str, ...]
+    claims: Claims
+
+    def problems(self, document: Document, file: File) -> Iterator[Problem]:
+        """Yield what is wrong with an object."""
+        place = f"{file}:{document.line(())}"
+        for line, name in document.doubles:
+            yield Problem(str(file), line, name, "is there twice: write it once")
+        for fault in (
+            *_faults(document.body, self.prefixes),
+            *self.claims.contested(document.body, place),
+        ):
+            line, field = document.line(fault.path), ".".join(map(str, fault.path))
+            yield Problem(str(file), line, field, fault.message)
+
+
 @click.command(params=[output.parameter()])
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=File))
 @click.option(
@@ -62,8 +83,9 @@ def check(files: tuple[File, ...], prefixes: tuple[str, ...], output_as: str) ->
     something is wrong.
     """
     report = Report(0, 0, [])
+    checker = Checker(prefixes, Claims())
     for file in _expanded(files):
-        _check_file(report, file, prefixes)
+        _check_file(report, file, checker)
     if output_as == "json":
         click.echo(json.dumps(asdict(report), indent=2))
     else:
@@ -81,7 +103,7 @@ def _expanded(files: Iterable[File]) -> Iterator[File]:
             yield file
 
 
-def _check_file(report: Report, file: File, prefixes: tuple[str, ...]) -> None:
+def _check_file(report: Report, file: File, checker: Checker) -> None:
     report.files += 1
     try:
         documents = read(_text(file))
@@ -92,18 +114,8 @@ def _check_file(report: Report, file: File, prefixes: tuple[str, ...]) -> None:
     ours = [document for document in documents if _is_ours(document.body)]
     report.vaultsecrets += len(ours)
     # Some are found by more than one rule, those of a list by each of its objects.
-    found = dict.fromkeys(p for each in ours for p in _problems(each, file, prefixes))
+    found = dict.fromkeys(p for each in ours for p in checker.problems(each, file))
     report.problems += sorted(found, key=lambda problem: problem.line)
-
-
-def _problems(
-    document: Document, file: File, prefixes: tuple[str, ...]
-) -> Iterator[Problem]:
-    for line, name in document.doubles:
-        yield Problem(str(file), line, name, "is there twice: write it once")
-    for fault in _faults(document, prefixes):
-        line, field = document.line(fault.path), ".".join(map(str, fault.path))
-        yield Problem(str(file), line, field, fault.message)
 
 
 def _text(file: File) -> str:
@@ -122,8 +134,7 @@ def _is_ours(body: Any) -> bool:
     return isinstance(body, dict) and str(body.get("apiVersion")).startswith(GROUP)
 
 
-def _faults(document: Document, prefixes: tuple[str, ...]) -> Iterator[Fault]:
-    body = document.body
+def _faults(body: Any, prefixes: tuple[str, ...]) -> Iterator[Fault]:
     if body.get("apiVersion") != f"{GROUP}/{VERSION}":
         yield Fault(("apiVersion",), f"is not known: write {GROUP}/{VERSION}")
     if body.get("kind") != KIND:
@@ -137,7 +148,13 @@ def _faults(document: Document, prefixes: tuple[str, ...]) -> Iterator[Fault]:
 
 
 def _of_metadata(metadata: Any) -> Iterator[Fault]:
-    name = metadata.get("name") if isinstance(metadata, dict) else None
+    known = metadata if isinstance(metadata, dict) else {}
+    name, namespace = known.get("name"), known.get("namespace", "any")
+    if not isinstance(namespace, str) or not is_name(namespace) or "." in namespace:
+        yield Fault(
+            ("metadata", "namespace"),
+            "is no namespace: write lower-case letters, digits and -, at most 63",
+        )
     if not isinstance(name, str) or not is_name(name):
         yield Fault(
             ("metadata", "name"),

@@ -85,6 +85,16 @@ def test_a_namespace_that_is_not_named_is_that_of_the_context(
     assert Where.of(None, path, context).namespace == found
 
 
+def test_the_kubeconfig_may_stand_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = kubeconfig(tmp_path, namespace="shop")
+    monkeypatch.setenv("KUBECONFIG", path)
+
+    assert Where.of(None, None, None).namespace == "shop"
+    assert run("status", "db").exit_code == 4
+
+
 def test_without_a_kubeconfig_it_is_that_of_the_pod(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """What the commands have in common that act on a cluster, with their user's rights."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from vaultferry.core.answers import Absent, Expired, Stale
 from vaultferry.core.errors import ApiForbidden, ApiRejected, Failure
 from vaultferry.core.model import is_name
 
-MANAGER = "vaultferry-cli"
+MANAGER = "vaultferry"
 """The field manager of what the command writes."""
 
 _ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -126,7 +127,9 @@ def _own_namespace(kubeconfig: str | None, context: str | None) -> str:
     """Return the namespace of a context, else of the pod, else `default`."""
     config = import_module("kubernetes.aio.config")
     try:
-        contexts, current = config.list_kube_config_contexts(kubeconfig)
+        contexts, current = config.list_kube_config_contexts(
+            kubeconfig or os.environ.get("KUBECONFIG")
+        )
     except (config.ConfigException, *_UNREADABLE):
         return _pod_namespace()
     named = [each for each in contexts if each["name"] == context]

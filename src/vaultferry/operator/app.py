@@ -176,14 +176,14 @@ class Operator:
         def count(seconds: float, term: Term) -> float:
             return term.vaultsecrets.expired_by(time.time() + seconds)
 
-        reads = {
-            within: partial(self._of_term, partial(count, days * _DAY_SECONDS))
+        reads: dict[tuple[str, ...], Callable[[], float]] = {
+            (within,): partial(self._of_term, partial(count, days * _DAY_SECONDS))
             for within, days in _EXPIRING.items()
         }
         self.metrics.gauges(
             "expiring",
             "VaultSecrets whose credential expires within that time, or has expired.",
-            "within",
+            ["within"],
             reads,
         )
 

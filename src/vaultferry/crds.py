@@ -83,12 +83,21 @@ def _schema() -> Schema:
 
 def _spec(types: tuple[SecretType, ...]) -> Schema:
     spec = structural(Spec.model_json_schema())
-    spec["x-kubernetes-validations"] = list(rules.spec(types))
+    taken = {name: _taken(types, name) for name in formats.names()}
+    spec["x-kubernetes-validations"] = list(rules.spec(types, taken))
     properties = spec["properties"]
     properties["type"]["enum"] = [kind.name for kind in types]
     properties["authMethod"]["enum"] = sorted({m for t in types for m in t.methods})
     properties["sealed"]["x-kubernetes-validations"] = list(rules.SEALED)
+    properties["location"]["x-kubernetes-validations"] = list(rules.LOCATION)
     target = properties["target"]
     target["properties"]["formats"]["items"]["enum"] = list(formats.names())
+    target["properties"]["template"]["x-kubernetes-validations"] = list(rules.TEMPLATE)
     target["x-kubernetes-validations"] = list(rules.TARGET)
     return spec
+
+
+def _taken(types: tuple[SecretType, ...], name: str) -> tuple[str, ...]:
+    """Return the names of the types that a format takes."""
+    takes = formats.load(name).takes
+    return tuple(kind.name for kind in types if takes(kind))

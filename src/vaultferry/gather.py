@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from vaultferry import formats, secrettypes
 from vaultferry.cluster import Cluster
-from vaultferry.core import desired, due, expiry, merge, plan
+from vaultferry.core import desired, due, expiry, kubernetestype, merge, plan
 from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.errors import Conflict, InvalidSpec
 from vaultferry.core.keyring import Keyring
+from vaultferry.core.opened import Opened
 from vaultferry.core.sealing import Place, key_ids
 from vaultferry.core.secret import Content, Current, Seen
 from vaultferry.core.secrettype import SecretType
@@ -64,11 +65,14 @@ def material(
     spec = resource.spec
     desired.check_metadata(spec, prefixes)
     kind = secrettypes.load(spec.type)
+    kind.check_location(spec.location)
     values = _opened(keyring, resource, spec)
     kind.check(spec.auth_method, values)
     expires_at = _checked_end(kind, resource, values, now)
-    rendering = formats.render(spec.target.formats, values)
+    rendering = formats.render(spec.target, Opened(kind, values, spec.location))
     desired.check_data(rendering.data)
+    if not merge.is_merging(resource):
+        kubernetestype.check(spec.target.type or kind.kubernetes_type, rendering.data)
     key_id = keyring.oldest(key_ids(spec.sealed))
     return Material(spec, values, rendering, kind.kubernetes_type, key_id, expires_at)
 

@@ -199,7 +199,7 @@ class Reconciler:
     def _need(self, key: Key, resource: VaultSecret) -> Need:
         seen = self.secrets.get(gather.target(resource))
         try:
-            layout = formats.layout(resource.spec.target.formats)
+            layout = formats.layout(resource.spec.target)
         except InvalidSpec:
             layout = _UNKNOWN_LAYOUT
         return due.needed(resource, seen, layout, self._right.get(key))

@@ -5,12 +5,26 @@ a scalar that breaks a rule. They look at keys and prefixes only, because a regu
 expression over all tokens is far over the cost that Kubernetes allows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from vaultferry.core.kubernetestype import REQUIRED, Keys
+from vaultferry.core.location import ENDPOINT, SETTINGS
 from vaultferry.core.secrettype import Fields, SecretType
 from vaultferry.core.vaultsecret import MAX_SEALED
 
 Rule = dict[str, str]
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return "[" + ", ".join(f"'{name}'" for name in names) + "]"
+
+
+_TYPES = _list(("Opaque", *REQUIRED))
+
+_LEGAL_KEYS = (
+    "self.all(k, size(k) <= 253 && k.matches('^[-._a-zA-Z0-9]+$')"
+    " && k != '.' && !k.startsWith('..'))"
+)
 
 _MERGES = "has({0}.creationPolicy) && {0}.creationPolicy == 'Merge'"
 
@@ -21,8 +35,7 @@ SEALED: tuple[Rule, ...] = (
         "with vf1. and is made by `vaultferry seal`",
     },
     {
-        "rule": "self.all(k, size(k) <= 253 && k.matches('^[-._a-zA-Z0-9]+$')"
-        " && k != '.' && !k.startsWith('..'))",
+        "rule": _LEGAL_KEYS,
         "message": "has a field that is no legal key of a Secret: use letters, digits, "
         "-, _ and . (at most 253, not beginning with ..)",
     },
@@ -33,15 +46,36 @@ SEALED: tuple[Rule, ...] = (
     },
 )
 
+LOCATION: tuple[Rule, ...] = (
+    {
+        "rule": f"!has(self.endpoint) || self.endpoint.matches('{ENDPOINT}')",
+        "message": "has an endpoint that is no address: write https://host or "
+        "https://host:port, without a user, a password or a query",
+    },
+)
+
+TEMPLATE: tuple[Rule, ...] = (
+    {
+        "rule": _LEGAL_KEYS,
+        "message": "has a name that is no legal key of a Secret: use letters, digits, "
+        "-, _ and . (at most 253, not beginning with ..)",
+    },
+)
+
 TARGET: tuple[Rule, ...] = (
     {
-        "rule": "!has(self.type) || self.type in ['Opaque', 'kubernetes.io/basic-auth']"
+        "rule": "!has(self.formats) || size(self.formats) > 0 || "
+        "has(self.template) && size(self.template) > 0",
+        "message": "has neither formats nor a template: name a format such as fields",
+    },
+    {
+        "rule": f"!has(self.type) || self.type in {_TYPES}"
         " || (self.type.contains('/')"
         " && !self.type.split('/')[0].endsWith('kubernetes.io')"
         " && !self.type.split('/')[0].endsWith('k8s.io')"
         " && !self.type.startsWith('helm.sh/'))",
-        "message": "type is refused: use Opaque, kubernetes.io/basic-auth, or a type "
-        "of your own such as example.com/credential",
+        "message": f"type is refused: use Opaque, {', '.join(REQUIRED)}, or a type of "
+        "your own such as example.com/credential",
     },
     {
         "rule": f"!({_MERGES.format('self')}) || !has(self.type) && "
@@ -53,9 +87,26 @@ TARGET: tuple[Rule, ...] = (
 )
 
 
-def spec(types: tuple[SecretType, ...]) -> tuple[Rule, ...]:
-    """Return the rules on `spec`, those of every type included."""
-    return (*_SOURCE, *(rule for kind in types for rule in _of_type(kind)))
+def spec(
+    types: tuple[SecretType, ...], formats: Mapping[str, tuple[str, ...]]
+) -> tuple[Rule, ...]:
+    """Return the rules on `spec`, those of every type and format included.
+
+    Args:
+        types: every type.
+        formats: the names of the types that each format takes.
+    """
+    return (
+        *_SOURCE,
+        *(_keys(name, keys) for name, keys in REQUIRED.items()),
+        *(rule for kind in types for rule in _of_type(kind)),
+        *(_takes_location(kind) for kind in types),
+        *(
+            _of_format(name, taken)
+            for name, taken in formats.items()
+            if len(taken) < len(types)
+        ),
+    )
 
 
 def resource(types: tuple[SecretType, ...]) -> tuple[Rule, ...]:
@@ -93,14 +144,41 @@ _SOURCE: tuple[Rule, ...] = (
         "message": "spec.credentials is plaintext and nothing here seals it: run "
         "`vaultferry seal` and put the tokens under spec.sealed",
     },
-    {
-        "rule": "!has(self.target) || !has(self.target.type) || !has(self.sealed) || "
-        "self.target.type != 'kubernetes.io/basic-auth' || "
-        "'username' in self.sealed || 'password' in self.sealed",
-        "message": "spec.target.type kubernetes.io/basic-auth needs a field username "
-        "or password under spec.sealed",
-    },
 )
+
+
+def _keys(kubernetes_type: str, keys: Keys) -> Rule:
+    """Return the rule for the fields alone; formats and templates write other keys."""
+    word = " || " if keys.any else " && "
+    there = word.join(f"'{name}' in self.sealed" for name in keys.names)
+    return {
+        "rule": "!has(self.target) || !has(self.target.type) || !has(self.sealed) || "
+        f"self.target.type != '{kubernetes_type}' || has(self.target.template) || "
+        "has(self.target.formats) && self.target.formats.exists(f, f != 'fields') || "
+        f"({there})",
+        "message": f"spec.target.type {kubernetes_type} needs {keys} under "
+        "spec.sealed, or from spec.target.formats or spec.target.template",
+    }
+
+
+def _takes_location(kind: SecretType) -> Rule:
+    others = [name for name in SETTINGS if name not in kind.location]
+    none = "!has(self.location)"
+    each = " && ".join(f"!has(self.location.{name})" for name in others)
+    return {
+        "rule": f"self.type != '{kind.name}' || {none}"
+        + (f" || ({each})" if kind.location else ""),
+        "message": f"type {kind.name} takes {kind.takes_location}",
+    }
+
+
+def _of_format(name: str, types: tuple[str, ...]) -> Rule:
+    return {
+        "rule": "!has(self.target) || !has(self.target.formats) || "
+        f"!('{name}' in self.target.formats) || self.type in {_list(types)}",
+        "message": f"format {name} is for type {', '.join(types)} only: take it out of "
+        "spec.target.formats",
+    }
 
 
 def _of_type(kind: SecretType) -> Iterator[Rule]:
@@ -140,10 +218,6 @@ def _takes(kind: SecretType, method: str, fields: Fields) -> str:
     return (
         f"spec.sealed of type {of} takes exactly {', '.join(fields.required)}{optional}"
     )
-
-
-def _list(names: tuple[str, ...]) -> str:
-    return "[" + ", ".join(f"'{name}'" for name in names) + "]"
 
 
 def _target_name(this: str) -> str:

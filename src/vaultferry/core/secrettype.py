@@ -12,6 +12,8 @@ from vaultferry.core.errors import (
     ValueExpired,
     ValueInvalid,
 )
+from vaultferry.core.location import Location
+from vaultferry.core.s3 import S3
 
 End = Callable[[Values], float | None]
 """Returns when a credential expires, in seconds since 1970, where it says so."""
@@ -47,6 +49,11 @@ class SecretType:
     summary: str
     kubernetes_type: str = "Opaque"
     methods: Mapping[str, Fields] = field(default_factory=dict)
+    location: tuple[str, ...] = ()
+    """The settings of `spec.location` that it takes."""
+
+    s3: S3 | None = None
+    """How it speaks S3, if it does."""
 
     def check(self, method: str | None, values: Mapping[str, bytes]) -> None:
         """Check opened values against the fields of the type.
@@ -111,6 +118,22 @@ class SecretType:
         raise ValueExpired(
             f"the credential expired at {expiry.text(end)}: seal a new one"
         )
+
+    def check_location(self, location: Location) -> None:
+        """Check that a location has only settings of the type.
+
+        Raises:
+            InvalidSpec: it has others.
+        """
+        if location.given().keys() - set(self.location):
+            raise InvalidSpec(f"type {self.name} takes {self.takes_location}")
+
+    @property
+    def takes_location(self) -> str:
+        """What may stand under `spec.location`, in words."""
+        if not self.location:
+            return "no spec.location: leave it out"
+        return f"{', '.join(self.location)} under spec.location: leave out the others"
 
     def fields(self, method: str | None) -> Fields | None:
         """Return the fields of a method, of the first if None; None if any key goes.

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from vaultferry.core.errors import InvalidSpec
+from vaultferry.core.location import Location
 from vaultferry.core.model import GROUP, Model
 
 KIND = "VaultSecret"
@@ -21,6 +22,8 @@ MAX_FIELDS = 64
 MAX_VALUE = 32 * 1024
 MAX_TOKEN = 48 * 1024
 MAX_SEALED = 512 * 1024
+MAX_TEMPLATES = 16
+MAX_TEMPLATE = 16 * 1024
 
 # Changing these says nothing about the Secret, so it costs no reconcile.
 _NOT_REALISED = frozenset(
@@ -65,6 +68,11 @@ Credentials = Annotated[
     Field(min_length=1, max_length=MAX_FIELDS, json_schema_extra=_ATOMIC),
 ]
 
+Templates = Annotated[
+    Mapping[str, Annotated[str, Field(max_length=MAX_TEMPLATE)]],
+    Field(max_length=MAX_TEMPLATES, json_schema_extra=_ATOMIC),
+]
+
 
 class Target(Model):
     """The Secret that the credential becomes."""
@@ -78,12 +86,14 @@ class Target(Model):
     formats: Annotated[
         list[str],
         Field(
-            min_length=1,
             max_length=16,
             json_schema_extra={"x-kubernetes-list-type": "set"},
         ),
     ] = ["fields"]
     """How the values are laid out; default: `fields`, each under its own name."""
+
+    template: Templates = {}
+    """Further keys: texts in which `{{ field }}` stands for a value. Not encrypted."""
 
     labels: Labels = {}
     """Labels for the Secret, as far as the operator allows their keys."""
@@ -124,6 +134,9 @@ class Spec(Model):
 
     credentials: Annotated[Credentials | None, Field(repr=False)] = None
     """Plaintext by field. Never stored: refused unless something seals it first."""
+
+    location: Location = Location()
+    """Where the credential is used, for formats. Not encrypted."""
 
     target: Target = Target()
     """The Secret that the credential becomes."""

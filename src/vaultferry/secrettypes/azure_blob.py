@@ -85,4 +85,5 @@ TYPE = SecretType(
             refused_after_end=True,
         ),
     },
+    location=("bucket", "endpoint"),
 )

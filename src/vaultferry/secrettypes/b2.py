@@ -1,6 +1,7 @@
 """An application key of Backblaze B2."""
 
 from vaultferry.core.checks import Shape, one_line, told_apart, unlike
+from vaultferry.core.s3 import S3
 from vaultferry.core.secrettype import Fields, SecretType
 
 _SHAPES = {
@@ -22,4 +23,10 @@ TYPE = SecretType(
             remarks=(unlike(_SHAPES),),
         )
     },
+    location=("bucket", "endpoint", "region"),
+    s3=S3(
+        "https://s3.{region}.backblazeb2.com",
+        key_id="application_key_id",
+        secret_key="application_key",  # noqa: S106 - a field's name
+    ),
 )

@@ -51,4 +51,5 @@ TYPE = SecretType(
             required=("service_account_json",), checks=(_check_key,)
         )
     },
+    location=("bucket",),
 )

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from vaultferry.core.checks import Shape, Values, unusual
-from vaultferry.secrettypes._s3 import access_key
+from vaultferry.core.s3 import S3
+from vaultferry.secrettypes._s3 import access_key, pair
 
 _KEY = Shape(r"[0-9a-f]{40}", "40 hexadecimal digits")
 _SECRET = Shape(r"[A-Za-z0-9+/]{43}=", "44 characters of base64")
@@ -23,5 +24,12 @@ def _remark(values: Values) -> Iterator[str]:
 TYPE = access_key(
     "oracle_object_storage_s3",
     "a customer secret key for Oracle Object Storage",
-    remarks=(_remark,),
+    pair(
+        remarks=(_remark,),
+    ),
+    s3=S3(
+        "https://{namespace}.compat.objectstorage.{region}.oraclecloud.com",
+        path_style=True,
+    ),
+    location=("bucket", "endpoint", "namespace", "region"),
 )

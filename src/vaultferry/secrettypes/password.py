@@ -7,4 +7,5 @@ TYPE = SecretType(
     summary="a user name and its password",
     kubernetes_type="kubernetes.io/basic-auth",
     methods={"password": Fields(required=("username", "password"))},
+    location=("registry",),
 )

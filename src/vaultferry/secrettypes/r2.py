@@ -2,7 +2,8 @@
 
 from vaultferry.core.checks import Shape, Values, no_token
 from vaultferry.core.errors import ValueInvalid
-from vaultferry.secrettypes._s3 import access_key, shaped, unshaped
+from vaultferry.core.s3 import S3
+from vaultferry.secrettypes._s3 import access_key, pair, shaped, unshaped
 
 # R2 itself refuses any other length.
 _ID_LENGTH = 32
@@ -28,8 +29,12 @@ def _check_lengths(values: Values) -> None:
 TYPE = access_key(
     "r2",
     "an access key for Cloudflare R2",
-    no_token("cfut_", "cfat_"),
-    shaped(_ID, _SECRET),
-    _check_lengths,
-    remarks=(unshaped(_ID, _SECRET),),
+    pair(
+        no_token("cfut_", "cfat_"),
+        shaped(_ID, _SECRET),
+        _check_lengths,
+        remarks=(unshaped(_ID, _SECRET),),
+    ),
+    s3=S3("https://{account}.r2.cloudflarestorage.com", region="auto"),
+    location=("account", "bucket", "endpoint"),
 )

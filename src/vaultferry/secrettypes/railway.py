@@ -1,7 +1,8 @@
 """An access key of a Railway bucket, which Tigris keeps."""
 
 from vaultferry.core.checks import Shape
-from vaultferry.secrettypes._s3 import access_key, shaped, unshaped
+from vaultferry.core.s3 import S3
+from vaultferry.secrettypes._s3 import access_key, pair, shaped, unshaped
 
 _ID = Shape(r"tid_.+", "beginning with tid_")
 _SECRET = Shape(r"tsec_.+", "beginning with tsec_")
@@ -9,6 +10,10 @@ _SECRET = Shape(r"tsec_.+", "beginning with tsec_")
 TYPE = access_key(
     "railway",
     "an access key for a Railway bucket",
-    shaped(_ID, _SECRET),
-    remarks=(unshaped(_ID, _SECRET),),
+    pair(
+        shaped(_ID, _SECRET),
+        remarks=(unshaped(_ID, _SECRET),),
+    ),
+    s3=S3(region="auto"),
+    location=("addressingStyle", "bucket", "endpoint"),
 )

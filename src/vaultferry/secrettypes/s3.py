@@ -4,7 +4,8 @@ import re
 
 from vaultferry.core.checks import Shape, Values, unlike
 from vaultferry.core.errors import ValueInvalid
-from vaultferry.secrettypes._s3 import access_key, shaped, unshaped
+from vaultferry.core.s3 import S3
+from vaultferry.secrettypes._s3 import access_key, pair, shaped, unshaped
 
 _ID = Shape(
     r"(AKIA|ASIA)[A-Z2-7]{16}", "20 capitals and digits, beginning with AKIA or ASIA"
@@ -40,9 +41,13 @@ def _check_session(values: Values) -> None:
 TYPE = access_key(
     "s3",
     "an access key for Amazon S3",
-    shaped(_ID, _SECRET),
-    _check_kind,
-    _check_session,
-    remarks=(unshaped(_ID, _SECRET), unlike({"session_token": _TOKEN})),
-    optional=("session_token",),
+    pair(
+        shaped(_ID, _SECRET),
+        _check_kind,
+        _check_session,
+        remarks=(unshaped(_ID, _SECRET), unlike({"session_token": _TOKEN})),
+        optional=("session_token",),
+    ),
+    s3=S3(is_aws=True),
+    location=("bucket", "endpoint", "region"),
 )

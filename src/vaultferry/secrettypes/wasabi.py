@@ -1,7 +1,8 @@
 """An access key of Wasabi."""
 
 from vaultferry.core.checks import Shape
-from vaultferry.secrettypes._s3 import access_key, shaped, unshaped
+from vaultferry.core.s3 import S3
+from vaultferry.secrettypes._s3 import access_key, pair, shaped, unshaped
 
 _ID = Shape(r"[A-Z0-9]{20}", "20 capitals and digits")
 _SECRET = Shape(r"[A-Za-z0-9]{40}", "40 letters and digits")
@@ -9,6 +10,10 @@ _SECRET = Shape(r"[A-Za-z0-9]{40}", "40 letters and digits")
 TYPE = access_key(
     "wasabi",
     "an access key for Wasabi",
-    shaped(_ID, _SECRET),
-    remarks=(unshaped(_ID, _SECRET),),
+    pair(
+        shaped(_ID, _SECRET),
+        remarks=(unshaped(_ID, _SECRET),),
+    ),
+    s3=S3("https://s3.{region}.wasabisys.com"),
+    location=("bucket", "endpoint", "region"),
 )

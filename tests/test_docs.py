@@ -110,7 +110,7 @@ def _signature(family: Metric) -> str:
 
 
 def test_the_example_of_the_kind_is_one() -> None:
-    [block] = re.findall(r"```yaml\n(.*?)```", _text("docs/vaultsecret.md"), re.DOTALL)
+    block, _ = re.findall(r"```yaml\n(.*?)```", _text("docs/vaultsecret.md"), re.DOTALL)
     body = yaml.safe_load(block)
     body["metadata"] |= {"uid": "u", "resourceVersion": "1"}
 

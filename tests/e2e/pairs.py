@@ -1,9 +1,10 @@
-"""Every type with each of its methods, as the API server should take and refuse it."""
+"""Every type with its methods, settings and formats, as it is taken and refused."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from vaultferry import secrettypes
+from tests.formats.samples import SETTINGS
+from vaultferry import formats, secrettypes
 from vaultferry.core.secrettype import SecretType
 
 Spec = dict[str, Any]
@@ -30,6 +31,39 @@ def _fitting() -> Iterator[tuple[str, Spec]]:
             case = f"{kind.name} with {method}"
             yield case, _spec(kind, method, of_method.required)
             yield f"{case}, all fields", _spec(kind, method, of_method.names)
+        yield f"{kind.name}, all settings and formats", _laid_out(kind, names)
+
+
+def _laid_out(kind: SecretType, names: Iterable[str]) -> Spec:
+    """Return a spec with every setting and format that a type takes."""
+    location = {name: SETTINGS[name] for name in kind.location}
+    taken = [name for name in formats.names() if formats.load(name).takes(kind)]
+    settings = {"location": location} if location else {}
+    return _spec(kind, None, names) | settings | {"target": {"formats": taken}}
+
+
+def _wrong_setting(kind: SecretType) -> Wrong:
+    fields = kind.fields(None)
+    other = next(name for name in SETTINGS if name not in kind.location)
+    location = {name: SETTINGS[name] for name in (*kind.location, other)}
+    own = ", ".join(kind.location)
+    return (
+        f"{kind.name} with {other}",
+        _spec(kind, None, fields.required if fields else ("any",))
+        | {"location": location},
+        f"type {kind.name} takes {f'{own} under' if own else 'no'} spec.location",
+    )
+
+
+def _wrong_format(name: str) -> Iterator[Wrong]:
+    for kind in _TYPES:
+        if not formats.load(name).takes(kind):
+            fields = kind.fields(None)
+            spec = _spec(kind, None, fields.required if fields else ("any",))
+            target = {"target": {"formats": ["fields", name]}}
+            words = f"format {name} is for type "
+            yield f"{name} of {kind.name}", spec | target, words
+            return
 
 
 def _wrong_fields(kind: SecretType, method: str) -> Iterator[Wrong]:
@@ -59,7 +93,10 @@ def _wrong_method(kind: SecretType) -> Wrong:
 
 
 def _wrong() -> Iterator[Wrong]:
+    for name in formats.names():
+        yield from _wrong_format(name)
     for kind in _TYPES:
+        yield _wrong_setting(kind)
         yield _wrong_method(kind)
         for method in kind.methods:
             yield from _wrong_fields(kind, method)

@@ -67,7 +67,8 @@ def says_check(body: Body) -> list[str]:
 SEAL = "run `vaultferry seal`"
 NO_TOKEN = "every value under sealed starts with vf1. and is made by `vaultferry seal`"
 ILLEGAL_KEY = "no legal key of a Secret: use letters"
-REFUSED_TYPE = "type is refused: use Opaque, kubernetes.io/basic-auth, or a type of"
+REFUSED_TYPE = "type is refused: use Opaque, kubernetes.io/basic-auth, kubernetes.io/do"
+NO_ADDRESS = "has an endpoint that is no address: write https://host or https://host:po"
 
 REFUSED: dict[str, tuple[Body, str]] = {
     "no spec": ({}, "spec.type: Required value"),
@@ -147,22 +148,65 @@ REFUSED: dict[str, tuple[Body, str]] = {
             "kubernetes.io/service-account-token",
             "bootstrap.kubernetes.io/token",
             "helm.sh/release.v1",
-            "kubernetes.io/tls",
-            "kubernetes.io/dockerconfigjson",
-            "kubernetes.io/ssh-auth",
+            "kubernetes.io/dockercfg",
+            "kubernetes.io/tls2",
             "sub.kubernetes.io/x",
             "node.k8s.io/x",
             "plain",
         )
     },
-    "basic-auth without its keys": (
-        {"type": "opaque", "sealed": {"a": TOKEN}}
-        | {"target": {"type": "kubernetes.io/basic-auth"}},
-        "needs a field username or password under spec.sealed",
+    **{
+        f"{kind} without its keys": (
+            sealed(a=TOKEN) | {"target": {"type": f"kubernetes.io/{kind}", **more}},
+            f"spec.target.type kubernetes.io/{kind} needs {keys} under spec.sealed",
+        )
+        for kind, keys, more in (
+            ("basic-auth", "username or password", {}),
+            ("basic-auth", "username or password", {"formats": ["fields"]}),
+            ("dockerconfigjson", ".dockerconfigjson", {}),
+            ("ssh-auth", "ssh-privatekey", {}),
+            ("tls", "tls.crt and tls.key", {}),
+        )
+    },
+    "tls with one of its keys": (
+        sealed(**{"tls.crt": TOKEN}) | {"target": {"type": "kubernetes.io/tls"}},
+        "spec.target.type kubernetes.io/tls needs tls.crt and tls.key under",
     ),
     "a format twice": (target(formats=["fields", "fields"]), "uplicate"),
-    "an unknown format": (target(formats=["ini"]), 'supported values: "fields"'),
-    "no format": (target(formats=[]), "at least 1 items"),
+    "an unknown format": (target(formats=["ini"]), 'supported values: "aws-config"'),
+    "no format": (target(formats=[]), "has neither formats nor a template: name a"),
+    "no format and no template": (
+        target(formats=[], template={}),
+        "has neither formats nor a template: name a",
+    ),
+    "a template under an illegal key": (
+        target(template={"a/b": "{{ password }}"}),
+        "has a name that is no legal key of a Secret",
+    ),
+    "17 templates": (
+        target(template={f"k{i}": "" for i in range(17)}),
+        "must have at most 16 items",
+    ),
+    "a template over 16 KiB": (
+        target(template={"a": "a" * (16 * KIB + 1)}),
+        "may not be more than 16384",
+    ),
+    **{
+        f"the endpoint {endpoint}": (
+            pairs.FITTING["s3 alone"] | {"location": {"endpoint": endpoint}},
+            NO_ADDRESS,
+        )
+        for endpoint in (
+            "s3.example.com",
+            f"https://{CANARY}:{CANARY}@s3.example.com",
+            f"https://s3.example.com?{CANARY}",
+            "https://s3.example.com\n",
+        )
+    },
+    "a region in capitals": (
+        pairs.FITTING["s3 alone"] | {"location": {"region": "EU"}},
+        "should match",
+    ),
     "an unknown policy": (
         target(creationPolicy="Keep"),
         'supported values: "Owner", "Orphan", "Merge"',
@@ -455,6 +499,24 @@ ACCEPTED: dict[str, Body] = {
         {"type": "opaque", "sealed": {"password": TOKEN}}
         | {"target": {"type": "kubernetes.io/basic-auth"}}
     ),
+    "templates up to the limits": target(
+        formats=[],
+        template={f"{i:k>253}": "{{ password }}" + "a" * 16_370 for i in range(16)},
+    ),
+    "tls": sealed(**{"tls.crt": TOKEN, "tls.key": TOKEN})
+    | {"target": {"type": "kubernetes.io/tls"}},
+    "tls from templates": target(
+        type="kubernetes.io/tls",
+        template={"tls.crt": "{{ password }}", "tls.key": "{{ password }}"},
+    ),
+    "a login to a registry": BASIC
+    | {
+        "location": {"registry": "ghcr.io"},
+        "target": {
+            "type": "kubernetes.io/dockerconfigjson",
+            "formats": ["dockerconfigjson"],
+        },
+    },
     "to merge": target(creationPolicy="Merge", labels={}, annotations={}),
     "a long target name": target(name="d" * 253),
     "the longest texts": opaque(

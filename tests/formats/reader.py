@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import adlfs
 import boto3
 import google.auth
 from azure.storage.blob import BlobServiceClient
@@ -66,6 +67,16 @@ def azure(path: Path) -> Answer:
         }
 
 
+def azure_variables(_: Path) -> Answer:
+    """Return what adlfs, a file system for Python, finds in the environment."""
+    found = adlfs.AzureBlobFileSystem(skip_instance_cache=True)
+    return {
+        "account": found.account_name,
+        "key": found.account_key,
+        "token": found.sas_token,
+    }
+
+
 def docker(path: Path) -> Answer:
     """Return the login that Docker's SDK finds for the registries of a file."""
     config = load_config(str(path / ".dockerconfigjson"))
@@ -86,6 +97,7 @@ READERS: Mapping[str, Callable[[Path], Answer]] = {
     function.__name__: function
     for function in (
         azure,
+        azure_variables,
         boto_client,
         boto_credentials,
         docker,

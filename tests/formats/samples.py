@@ -11,6 +11,8 @@ from vaultferry.core.opened import Opened
 from vaultferry.core.secrettype import SecretType
 from vaultferry.formats import Format
 
+Values = dict[str, str | bytes]
+
 VALUES = {
     "sas_url": "https://shop.blob.core.windows.net/backup?sv=2026-01-01&sig=a%2Bb%3D",
     "service_account_json": '{"type": "service_account",\n"project_id": "shop"}\n',
@@ -47,6 +49,7 @@ def opened(
     type_name: str,
     location: Mapping[str, str] | None = None,
     method: str | None = None,
+    /,
     **values: str | bytes,
 ) -> Opened:
     """Return a credential, with made-up values for fields that are not given.
@@ -56,7 +59,7 @@ def opened(
     kind = secrettypes.load(type_name)
     fields = kind.fields(method)
     names = fields.names if fields else ("user", "key")
-    made_up = {name: VALUES.get(name, f"made-up-{name}") for name in names}
+    made_up: Values = {name: VALUES.get(name, f"made-up-{name}") for name in names}
     bare = made_up | values if fields or not values else values
     if location is None:
         location = settings(kind)
@@ -82,7 +85,7 @@ def _all() -> dict[str, Opened]:
     found = {}
     for name in secrettypes.names():
         for method in secrettypes.load(name).methods:
-            found[f"{name} with {method}"] = opened(name, method=method)
+            found[f"{name} with {method}"] = opened(name, None, method)
         if not secrettypes.load(name).methods:
             found[name] = opened(name)
     return found

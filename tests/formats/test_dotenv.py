@@ -7,7 +7,7 @@ from tests.formats.samples import SAMPLES, opened
 from vaultferry.core.errors import ValueInvalid
 from vaultferry.formats import dotenv, env
 
-PIN = "1:fb8f4d93"
+PIN = "1:95130245"
 
 NASTY = ("'", "\\", '"', "$", "#", " ", "\n", "\t", "=", "`", "a", "{", "\\n", "\u2028")
 TEXTS = st.dictionaries(

@@ -8,7 +8,7 @@ from tests.formats.samples import SAMPLES, opened
 from tests.formats.service import service
 from vaultferry.formats import env
 
-PIN = "1:13995122"
+PIN = "1:3ebc49d0"
 
 S3 = [name for name in SAMPLES if SAMPLES[name].kind.s3]
 
@@ -78,25 +78,46 @@ def test_a_key_of_b2_is_one_of_s3_where_the_region_is_known() -> None:
     assert data["AWS_ENDPOINT_URL_S3"] == b"https://s3.us-west-004.backblazeb2.com"
 
 
-def test_the_key_of_an_account_is_there_for_the_azure_cli() -> None:
+def test_adlfs_finds_the_key_of_an_account(real: Tools) -> None:
+    key = base64.b64encode(bytes(64)).decode()
+    data = env.render(opened("azure_blob", account_name="shop", account_key=key))
+
+    found = real.read("azure_variables", {}, **variables(data))
+
+    assert found == {"account": "shop", "key": key, "token": None}
+
+
+def test_adlfs_finds_a_signature(real: Tools) -> None:
+    url = "https://shop.blob.core.windows.net/backup?sv=1&sig=a%2Bb"
+    data = env.render(opened("azure_blob", {}, "azure_sas_url", sas_url=url))
+
+    found = real.read("azure_variables", {}, **variables(data))
+
+    assert found["account"] == "shop"
+    assert found["token"].removeprefix("?") == "sv=1&sig=a%2Bb"
+
+
+def test_the_key_of_an_account_is_there_for_the_azure_cli_as_well() -> None:
     data = env.render(opened("azure_blob", account_name="shop", account_key="k"))
 
-    assert data == {"AZURE_STORAGE_ACCOUNT": b"shop", "AZURE_STORAGE_KEY": b"k"}
+    assert data["AZURE_STORAGE_ACCOUNT"] == data["AZURE_STORAGE_ACCOUNT_NAME"]
+    assert data["AZURE_STORAGE_KEY"] == data["AZURE_STORAGE_ACCOUNT_KEY"]
 
 
 @pytest.mark.parametrize(
     ("host", "account"),
     [
-        ("shop.blob.core.windows.net", {"AZURE_STORAGE_ACCOUNT": b"shop"}),
-        ("backup.example.com", {}),
-        ("127.0.0.1:10000", {}),
+        ("shop.blob.core.windows.net", b"shop"),
+        ("backup.example.com", None),
+        ("127.0.0.1:10000", None),
     ],
 )
 def test_a_signature_is_there_with_its_account_if_that_is_told(
-    host: str, account: dict[str, bytes]
+    host: str, account: bytes | None
 ) -> None:
     url = f"https://{host}/backup?sv=1&sig=a%2Bb"
 
     data = env.render(opened("azure_blob", {}, "azure_sas_url", sas_url=url))
 
-    assert data == {"AZURE_STORAGE_SAS_TOKEN": b"sv=1&sig=a%2Bb", **account}
+    assert data["AZURE_STORAGE_SAS_TOKEN"] == b"sv=1&sig=a%2Bb"
+    assert data.get("AZURE_STORAGE_ACCOUNT") == account

@@ -93,7 +93,7 @@ def test_rclone_finds_the_bucket_and_the_service(sample: str, real: Tools) -> No
 def test_rclone_finds_what_the_type_has(
     kind: str, method: str | None, options: dict[str, str], real: Tools
 ) -> None:
-    found = dumped(real, rclone.render(opened(kind, method=method)))["remote"]
+    found = dumped(real, rclone.render(opened(kind, None, method)))["remote"]
 
     assert found.items() >= options.items()
 

@@ -7,6 +7,7 @@ import pytest
 
 from vaultferry import secrettypes
 from vaultferry.core.errors import FieldMissing, FieldUnknown, InvalidSpec, ValueInvalid
+from vaultferry.core.location import SETTINGS, Location
 from vaultferry.core.secrettype import SecretType
 
 TYPES = {name: secrettypes.load(name) for name in secrettypes.names()}
@@ -63,6 +64,41 @@ def test_a_kubernetes_type_is_one_that_a_target_may_have(
 ) -> None:
     assert name
     assert kind.kubernetes_type in {"Opaque", "kubernetes.io/basic-auth"}
+
+
+@every_type
+def test_a_location_has_settings_that_there_are(name: str, kind: SecretType) -> None:
+    assert name
+    assert set(kind.location) <= set(SETTINGS)
+    assert list(kind.location) == sorted(set(kind.location))
+
+
+@every_type
+def test_what_speaks_s3_takes_what_its_address_is_made_of(
+    name: str, kind: SecretType
+) -> None:
+    assert name
+    if kind.s3 is not None:
+        assert {"bucket", "endpoint", *kind.s3.needs} <= set(kind.location)
+        fixed = kind.s3.region is not None and "region" not in kind.location
+        assert fixed or "region" in kind.location
+        names = {name for fields in kind.methods.values() for name in fields.required}
+        assert {kind.s3.key_id, kind.s3.secret_key} <= names
+
+
+@every_type
+def test_exactly_its_settings_are_taken(name: str, kind: SecretType) -> None:
+    made_up = {"addressingStyle": "path", "endpoint": "https://example.com"}
+    whole = {setting: made_up.get(setting, "a") for setting in SETTINGS}
+    own = {setting: whole[setting] for setting in kind.location}
+
+    kind.check_location(Location.model_validate({}))
+    kind.check_location(Location.model_validate(own))
+    for setting in whole.keys() - own.keys():
+        more = own | {setting: whole[setting]}
+        with pytest.raises(InvalidSpec, match=f"^type {name} takes ") as caught:
+            kind.check_location(Location.model_validate(more))
+        assert all(taken in str(caught.value) for taken in kind.location)
 
 
 @every_method

@@ -58,8 +58,8 @@ def _b2(opened: Opened) -> dict[str, bytes]:
 def _azure(opened: Opened) -> dict[str, bytes]:
     values = opened.values
     if "sas_url" not in values:
-        return {
-            "AZURE_STORAGE_ACCOUNT": values["account_name"],
+        return _azure_account(values["account_name"]) | {
+            "AZURE_STORAGE_ACCOUNT_KEY": values["account_key"],
             "AZURE_STORAGE_KEY": values["account_key"],
         }
     url, _, token = values["sas_url"].partition(b"?")
@@ -67,5 +67,10 @@ def _azure(opened: Opened) -> dict[str, bytes]:
     # A domain of one's own does not tell the account.
     return {
         "AZURE_STORAGE_SAS_TOKEN": token,
-        **({"AZURE_STORAGE_ACCOUNT": account} if is_named else {}),
+        **(_azure_account(account) if is_named else {}),
     }
+
+
+def _azure_account(name: bytes) -> dict[str, bytes]:
+    # The CLI reads the one, libraries the other.
+    return {"AZURE_STORAGE_ACCOUNT": name, "AZURE_STORAGE_ACCOUNT_NAME": name}

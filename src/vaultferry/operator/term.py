@@ -29,6 +29,7 @@ from vaultferry.operator.recorder import Recorder
 from vaultferry.operator.relist import Relist
 from vaultferry.operator.secretwatch import SecretWatch
 from vaultferry.operator.settings import Settings
+from vaultferry.operator.stopping import insist
 from vaultferry.operator.vaultsecretwatch import VaultSecretWatch
 from vaultferry.reconcile import Reconciler, Result, Surroundings
 from vaultferry.views import Key, Secrets, VaultSecrets
@@ -130,13 +131,17 @@ class Term:
             workers = [
                 group.create_task(self._work()) for _ in range(self._settings.workers)
             ]
-            yield
-            # Once only: it cleans up after the first, and would leave that by a second.
-            kopf.cancel()
-            self.queue.close()
-            _, late = await asyncio.wait(workers, timeout=_DRAIN_SECONDS)
-            for task in [*tasks, *late]:
-                task.cancel()
+            try:
+                yield
+                # Once only: it cleans up after the first, and would leave that by a
+                # second.
+                kopf.cancel()
+                self.queue.close()
+                _, late = await asyncio.wait(workers, timeout=_DRAIN_SECONDS)
+                for task in [*tasks, *late]:
+                    task.cancel()
+            finally:
+                insist([*tasks, *workers])
 
     def _moved(self, secret: Key, lane: Lane) -> None:
         for key in self.vaultsecrets.targeting(secret):

@@ -433,7 +433,7 @@ KINDS: Kinds = {
     "edit Secret": (6, _hand_edit),
     "remove Secret key": (4, _hand_remove),
     "edit Secret label": (3, _hand_mark),
-    "mark Secret": (3, _foreign_mark),
+    "mark Secret": (6, _foreign_mark),
     "unlabel Secret": (3, _unlabel),
     "unversion Secret": (2, _unversion),
     "unreference Secret": (2, _unreference),

@@ -338,7 +338,11 @@ def _version(resource: Resource, state: State, keys: Keys) -> int:
     """Return the version: one more than the last where a value changed since."""
     values, last = resource.declared.values, resource.status.version
     noted = _noted(resource.declared, state)
-    kept = noted.version if noted and _same(noted.print, values, keys) else None
+    holds = _same(noted.print, values, keys) if noted else False
+    if holds is None:
+        # Rotation leaves the fingerprint of a key that is then taken away.
+        holds = _holds(resource.declared, state)
+    kept = noted.version if noted and holds else None
     # After a crash between the two writes, or in a second life.
     if kept is not None and last in {None, kept - 1}:
         return kept

@@ -29,6 +29,7 @@ _MERGING = 2
 """How many may merge into one Secret."""
 
 _LONGEST_BURST = 5
+_ELSEWHERE = 0.3
 _STAYS_SECONDS = 0.25
 _TRIES = 4
 _LAG_SECONDS = 3.0
@@ -238,8 +239,12 @@ class World:
             alone = [each for each in self._fields if not each.together]
             await self._fight(self._random.choice(alone))
         else:
+            each = self._random.choice(self._fields)
             for _ in range(self._random.randint(1, _LONGEST_BURST)):
-                await self._one(self._random.choice(self._fields))
+                await self._one(each)
+                # What comes right after another change of the same meets the operator.
+                if self._random.random() < _ELSEWHERE:
+                    each = self._random.choice(self._fields)
             await self._rest()
 
     async def _rest(self) -> None:

@@ -17,6 +17,8 @@ Tokens = Mapping[str, str]
 _MOST_REVERTS = 2
 """The third within five minutes is a fight, which has an operation of its own."""
 
+_AGAIN = 0.6
+
 _FORBIDDEN = ("example.com/mine", "yes")
 
 _TYPES = {
@@ -49,6 +51,9 @@ class Plot:
     rings: Mapping[str, Keyring]
     random: Random
     drafts: dict[str, Draft] = field(default_factory=dict)
+    gone: dict[str, Draft] = field(default_factory=dict)
+    """Those that were deleted, as they were last declared."""
+
     counter: int = 0
     reverts: dict[str, int] = field(default_factory=dict)
     """How often what was written for a VaultSecret, in one generation, was undone."""
@@ -86,6 +91,7 @@ class Plot:
     def lost(self) -> None:
         """Note that the namespace went, with everything in it."""
         self.drafts.clear()
+        self.gone.clear()
         self.reverts.clear()
         self.fresh_reverts = 0
 
@@ -142,6 +148,16 @@ class Plot:
         self.drafts[draft.declared.name] = draft
         # What was undone in an earlier generation may be repaired in this one.
         self.reverts[draft.declared.name] = 1 + self.fresh_reverts
+
+    def deleted(self, draft: Draft) -> None:
+        """Note that a VaultSecret is deleted."""
+        name = draft.declared.name
+        self.gone[name] = self.drafts.pop(name)
+        del self.reverts[name]
+
+    def again(self, name: str) -> Draft | None:
+        """Return what was deleted, now and then, to be applied again as it was."""
+        return self.gone.get(name) if self.random.random() < _AGAIN else None
 
     @property
     def may_revert(self) -> bool:
@@ -207,6 +223,9 @@ def _new(plot: Plot, kind: str, name: str) -> Operation | None:
     )
     fields = _TYPES[chosen][1] or [f"key{n}" for n in range(chance.randint(1, 4))]
     values = frozenset((each, plot.value()) for each in fields)
+    if last := plot.again(name):
+        chosen, values = last.type, last.declared.values
+        blank = replace(blank, type=last.declared.type)
     draft = plot.seal(Draft(blank, chosen, {}), values)
     plot.declared(draft)
     return do.declare(kind, draft.declared, manifest(draft, plot))
@@ -327,8 +346,7 @@ def _delete(plot: Plot, kind: str) -> Operation | None:
     # What it leaves another may take, time and again, as in a fight.
     if draft is None or (len(plot.drafts) > 1 and not plot.may_revert):
         return None
-    del plot.drafts[draft.declared.name]
-    del plot.reverts[draft.declared.name]
+    plot.deleted(draft)
     policy = kind.removeprefix("delete ").capitalize()
     made = do.delete(kind, draft.declared, policy)
     return replace(made, reverts=bool(plot.drafts))

@@ -46,6 +46,8 @@ def _create(plot: Plot, kind: str) -> Operation | None:
     fields = [f"{name}-{n}" for n in range(1, chance.randint(2, 3))]
     fields += [_BOTH] if chance.random() < 0.4 else []
     values = frozenset((each, plot.value()) for each in fields)
+    if last := plot.again(name):
+        values = last.declared.values
     draft = plot.seal(Draft(blank, "opaque", {}), values)
     plot.declared(draft)
     return do.declare(kind, draft.declared, generator.manifest(draft, plot))
@@ -55,8 +57,7 @@ def _delete(plot: Plot, kind: str) -> Operation | None:
     draft = plot.any()
     if draft is None or not plot.may_revert:
         return None
-    del plot.drafts[draft.declared.name]
-    del plot.reverts[draft.declared.name]
+    plot.deleted(draft)
     # Who waits for its keys sets them, time and again, as in a fight.
     return replace(do.delete(kind, draft.declared, "Background"), reverts=True)
 

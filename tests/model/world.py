@@ -310,11 +310,11 @@ class World:
     def _check_writes(self) -> None:
         for each in self._fields:
             history = each.history
-            # What an operator finds out late has its cause in the burst before.
-            now, before = each.operations + history.collected, each.causes
-            each.causes, causes = now, now + before
             # A new operator looks again at what is not right, and may have other keys.
-            causes += self._conditions.is_disturbed(self._rested)
+            disturbed = self._conditions.is_disturbed(self._rested)
+            now, before = each.operations + history.collected + disturbed, each.causes
+            # What an operator finds out late has its cause in the burst before.
+            each.causes, causes = now, now + before
             told = f"of Secret {each.plot.target} for {causes} causes"
             # A Secret that somebody makes is written by each who merges into it.
             if history.writes > causes * (_MERGING if each.together else 1):

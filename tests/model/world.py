@@ -5,13 +5,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain, product
+from itertools import chain, permutations, product
 from random import Random
 from typing import Any
 
 from tests.model import picture
 from tests.model.administrator import Administrator
-from tests.model.generator import Plot
+from tests.model.generator import KINDS, Plot
 from tests.model.history import History, SharedHistory, Violation
 from tests.model.items import Keys
 from tests.model.model import Declared, Resource, State, Status, reachable, settled
@@ -238,6 +238,9 @@ class World:
         elif chosen < 0.03:
             alone = [each for each in self._fields if not each.together]
             await self._fight(self._random.choice(alone))
+        elif chosen < 0.08:
+            alone = [each for each in self._fields if not each.together]
+            await self._meet(self._random.choice(alone))
         else:
             each = self._random.choice(self._fields)
             for _ in range(self._random.randint(1, _LONGEST_BURST)):
@@ -331,28 +334,58 @@ class World:
             await self._rest()
         await self._do(each, operation)
 
-    async def _do(self, each: Field, operation: Operation) -> None:
-        keys = self._conditions.keys
+    async def _do(self, each: Field, *operations: Operation) -> None:
+        """Perform operations, all at once."""
         each.declared()
-        before = reachable(each.states, each.believed(), keys)
-        self._done.append(f"{operation}")
-        accepted = await self._administrator.perform(
-            operation, self._name, each.history, each.plot
+        before = reachable(each.states, each.believed(), self._conditions.keys)
+        self._done.append(" beside ".join(f"{each}" for each in operations))
+        accepted = await asyncio.gather(
+            *(
+                self._administrator.perform(
+                    operation, self._name, each.history, each.plot
+                )
+                for operation in operations
+            )
         )
-        after = {state: operation.effect(state) for state in before}
-        if accepted:
-            each.states = {state for state in after.values() if state is not None}
-        else:
-            each.states = {state for state, end in after.items() if end is None}
-        self._done[-1] += "" if accepted else " (refused)"
+        done = list(zip(operations, accepted, strict=True))
+        each.states = set(
+            chain.from_iterable(
+                self._after(each, before, order) for order in permutations(done)
+            )
+        )
+        refused = [f"{operation}" for operation, well in done if not well]
+        self._done[-1] += f" (refused: {', '.join(refused)})" if refused else ""
         if not each.states:
-            raise Violation(f"{operation}: was {'' if accepted else 'not '}possible")
+            raise Violation(f"{self._done[-1]}: was not possible")
         each.ended(before)
         each.declared()
-        each.states = reachable(each.states, each.believed(), keys)
-        each.operations += 1
-        counted = self._conditions.counted if accepted else self._conditions.refused
-        counted[operation.kind] += 1
+        each.states = reachable(each.states, each.believed(), self._conditions.keys)
+        each.operations += len(operations)
+        for operation, well in done:
+            counted = self._conditions.counted if well else self._conditions.refused
+            counted[operation.kind] += 1
+
+    def _after(
+        self, each: Field, states: set[State], order: Iterable[tuple[Operation, bool]]
+    ) -> set[State]:
+        """Return what may be after operations, of which some were accepted."""
+        for operation, accepted in order:
+            states = reachable(states, each.believed(), self._conditions.keys)
+            after = {state: operation.effect(state) for state in states}
+            states = {
+                end or state
+                for state, end in after.items()
+                if (end is not None) == accepted
+            }
+        return states
+
+    async def _meet(self, each: Field) -> None:
+        """Change a VaultSecret and mark its Secret at the same time."""
+        edit = KINDS["edit"][1](each.plot, "edit")
+        mark = KINDS["mark Secret"][1](each.plot, "mark Secret")
+        if edit is not None and mark is not None:
+            await self._do(each, edit, mark)
+            await self._rest()
 
     async def _fight(self, each: Field) -> None:
         """Undo what the operator writes until it says that it is Contended."""

@@ -209,11 +209,16 @@ class _Campaign:
 
     async def _do_nothing(self) -> None:
         """Start the operator anew, where everything is right: it must write nothing."""
-        await self._director.have_keys(self._conditions.keys)
+        await self._director.have_keys(self._conditions.keys, self._listen)
         await asyncio.sleep(_QUIET_SECONDS)
         if noise := [each for world in self._worlds for each in world.noise]:
             raise Violation(f"written where nothing was to be done: {noise}")
         self._conditions.counted["nothing"] += 1
+
+    def _listen(self) -> None:
+        """Have what the last operator has written still not count."""
+        for world in self._worlds:
+            world.listen()
 
     async def _other_keys(self) -> None:
         """Have other root keys for a while, and then both again."""

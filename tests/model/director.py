@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -78,10 +78,14 @@ class Director:
         self._conditions.disturbed_until = time.monotonic()
         self._conditions.disturbed = False
 
-    async def have_keys(self, keys: Sequence[str]) -> None:
-        """Start the operator anew, with other root keys."""
+    async def have_keys(
+        self, keys: Sequence[str], between: Callable[[], object] = int
+    ) -> None:
+        """Start the operator anew, with other root keys, and act where none runs."""
         async with self.disturbing():
             await self.stop()
+            await asyncio.sleep(_LATE_SECONDS)
+            between()
             self._conditions.keys = tuple(keys)
             await self.start()
 

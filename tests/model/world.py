@@ -177,6 +177,7 @@ class World:
         self._done: deque[str] = deque(maxlen=_REMEMBERED)
         self._rested = 0.0
         self._since = 0
+        self._heard = 0
         plots = [
             Plot(name, target, rings, Random(f"{seed}/{target}")) for target in TARGETS
         ]
@@ -185,12 +186,13 @@ class World:
 
     @property
     def noise(self) -> list[str]:
-        """What was written since the last rest that costs anything.
+        """What was written since `listen` that costs anything.
 
         Without what goes or is about to: that is the garbage collector's work, which
         may be late, and never the operator's.
         """
-        events = [e for e in self._scene.events if e.version > self._since]
+        later = self._scene.events[self._heard :]
+        events = [e for e in later if e.version > self._since]
         histories = [each.history for each in self._fields]
         return [
             history.told(e)
@@ -204,6 +206,14 @@ class World:
     @property
     def _scene(self) -> Scene:
         return self._administrator.observer.scenes[self._name]
+
+    def listen(self) -> None:
+        """Begin to take what is written for noise.
+
+        What is deleted leaves no status to wait for: a write for it may be on its way
+        as long as the operator runs that has read it.
+        """
+        self._heard = len(self._scene.events)
 
     async def begin(self) -> None:
         """Make the namespace."""

@@ -567,6 +567,35 @@ def test_a_watch_that_breaks_off_is_unavailable_after_what_it_told() -> None:
     assert isinstance(last, ApiUnavailable)
 
 
+@pytest.mark.parametrize(
+    "words", [[], [secret_body()]], ids=["from the first", "later"]
+)
+def test_a_watch_that_goes_silent_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch, words: list[Any]
+) -> None:
+    monkeypatch.setattr(
+        "vaultferry.cluster._FIRST_WORD_SECONDS", 0.3 if not words else 9
+    )
+    monkeypatch.setattr("vaultferry.cluster._SILENCE_SECONDS", 0.3 if words else 9)
+
+    async def silent(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for word in words:
+            await response.write(line("ADDED", word).encode())
+        await asyncio.sleep(5)
+        return response
+
+    async def told(cluster: Cluster) -> list[Any]:
+        async with asyncio.timeout(3):
+            return await watched_until_it_breaks(cluster)
+
+    *events, last = called(silent, told)[0]
+
+    assert events == [("ADDED", word) for word in words]
+    assert isinstance(last, ApiUnavailable)
+
+
 # How it is reached
 
 

@@ -33,6 +33,12 @@ _CALL_TIMEOUT = aiohttp.ClientTimeout(total=15)
 _PAGE = 500
 _PAGE_OF_WHOLE = 100
 
+# Once a watch was told something newer than where it began, the server sends a bookmark
+# a minute, and up to two seconds later. Before that none: where no Secret changes, it
+# may know of nothing newer for minutes.
+_SILENCE_SECONDS = 75.0
+_FIRST_WORD_SECONDS = 150.0
+
 
 class Cluster:
     """A connection to one API server.
@@ -220,12 +226,15 @@ class Cluster:
             "fieldSelector": _NOT_HELM,
             "timeoutSeconds": str(seconds),
         }
-        # The server sends a bookmark about once a minute: longer silence is a fault.
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=150)
+        limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=10, sock_read=_FIRST_WORD_SECONDS
+        )
         path = f"{_secrets(namespace)}?{urlencode(query)}"
         response = await self._send("GET", path, None, _META, limits)
+        silence = _FIRST_WORD_SECONDS
         try:
-            async for line in response.content:
+            while line := await _line(response.content, silence):
+                silence = _SILENCE_SECONDS
                 yield event(line)
         except (aiohttp.ClientError, TimeoutError):
             raise unavailable() from None
@@ -302,6 +311,16 @@ class Cluster:
         if verb == "GET" or path.startswith(_LEASE_API) or self._may_write():
             return
         raise NotLeading("the lease ran out before this was written")
+
+
+async def _line(content: aiohttp.StreamReader, seconds: float) -> bytes:
+    """Return the next line; nothing at the end.
+
+    Raises:
+        TimeoutError: it did not come in time.
+    """
+    async with asyncio.timeout(seconds):
+        return await content.readline()
 
 
 def _proxy(url: str) -> str | None:

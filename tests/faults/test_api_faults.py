@@ -32,7 +32,7 @@ from vaultferry.core.keyring import Keyring
 CAMPAIGN = "CAMPAIGN" in os.environ
 LASTS_SECONDS = 60 if CAMPAIGN else 12
 HEALED_SECONDS = 90
-# The longest silence that is taken for none: `sock_read` in cluster.py.
+# The longest silence that is taken for none, of a watch that has told nothing yet.
 SILENT_SECONDS = 150
 
 FIRST = {"username": "ferry", "password": "first"}

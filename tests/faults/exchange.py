@@ -50,6 +50,9 @@ class Exchange:
         self.piece: int | None = None
         """Into packets of how many bytes the body is parted."""
 
+        self.retell: Callable[[bytes], list[bytes]] = lambda line: [line]
+        """What the client is told, and in which order, in place of a line."""
+
         self._withheld: list[bytes] = []
         self._withholds: Callable[[bytes], bool] | None = None
         self._request = request
@@ -174,8 +177,9 @@ class Exchange:
     async def _line(self, line: bytes) -> None:
         if self._withholds is not None and self._withholds(line):
             self._withheld.append(line)
-        else:
-            await self.send(line)
+            return
+        for each in self.retell(line):
+            await self.send(each)
 
     async def _write(self, piece: bytes) -> None:
         transport = self._request.transport

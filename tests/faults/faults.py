@@ -123,6 +123,53 @@ async def half(exchange: Exchange) -> None:
     exchange.shut()
 
 
+class Doubled:
+    """Sends every line of answers that have begun twice."""
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Begin with an answer."""
+        exchange.retell = self._twice
+
+    def _twice(self, line: bytes) -> list[bytes]:
+        self.done += 1
+        return [line, line]
+
+
+class Swapped:
+    """Tells two events of different objects the other way round, once an answer."""
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Begin with an answer."""
+        held: list[bytes] = []
+
+        def swap(line: bytes) -> list[bytes]:
+            if _key(line) is None or (held and _key(held[0]) == _key(line)):
+                # The order in which one object changes stays, and so do bookmarks.
+                before = held.copy()
+                held.clear()
+                return [*before, line]
+            if not held:
+                held.append(line)
+                return []
+            self.done += 1
+            exchange.retell = lambda line: [line]
+            return [line, *held]
+
+        exchange.retell = swap
+
+
+def _key(line: bytes) -> tuple[str, str] | None:
+    """Return namespace and name of what an event is about; None of a bookmark."""
+    metadata = json.loads(line)["object"]["metadata"]
+    return (metadata["namespace"], metadata["name"]) if "name" in metadata else None
+
+
 def told(line: bytes) -> Fault:
     """Send a line in an answer that has begun."""
 

@@ -20,7 +20,7 @@ from tests.e2e.tenant import eventually
 from tests.faults import faults
 from tests.faults.asked import Asked, asking
 from tests.faults.exchange import Exchange
-from tests.faults.faults import Replay
+from tests.faults.faults import Doubled, Replay, Swapped
 from tests.faults.history import History
 from tests.faults.lives import Course, wait
 from tests.faults.proxy import Proxy
@@ -32,6 +32,8 @@ from vaultferry.core.keyring import Keyring
 CAMPAIGN = "CAMPAIGN" in os.environ
 LASTS_SECONDS = 60 if CAMPAIGN else 12
 HEALED_SECONDS = 90
+# What is written for an event is written in less.
+SETTLED_SECONDS = 3
 # The longest silence that is taken for none, of a watch that has told nothing yet.
 SILENT_SECONDS = 150
 
@@ -299,6 +301,37 @@ def test_a_change_that_was_undone_before_it_was_heard_of_reaches_no_secret(
 
     assert_heals(rig, undone, "edit")
     assert {data(v)["password"] for v in rig.stage.secret()} == {"first"}
+
+
+def versions(stage: Stage) -> tuple[int, int]:
+    """Return how many versions Secret and VaultSecret have had."""
+    return len(stage.secret()), len(stage.vaultsecret())
+
+
+@pytest.mark.parametrize("fault", [Doubled, Swapped])
+def test_events_told_twice_or_the_other_way_round_cost_no_write(
+    fault: type[Doubled | Swapped], rig: Rig
+) -> None:
+    other = Stage(f"{rig.stage.namespace}-2", rig.stage.keyring, rig.stage.history)
+    other.build()
+    created = int(other.create(FIRST)["metadata"]["resourceVersion"])
+    wait(other, Course(other, FIRST, created).is_done)
+    retold = fault()
+
+    rig.strike(retold)
+    edits = [rig.edit(MEANWHILE)]
+    changed = int(other.update(MEANWHILE)["metadata"]["resourceVersion"])
+    edits.append(Course(other, MEANWHILE, changed))
+    for edit in edits:
+        wait(edit.stage, edit.is_done)
+    eventually(lambda: retold.done >= 2)
+    time.sleep(SETTLED_SECONDS)
+
+    # Created, realised, edited, realised: each a write of the one and of its status.
+    assert [versions(stage) for stage in (rig.stage, other)] == [(2, 4), (2, 4)]
+    assert_heals(rig, rig.edit(LAST), "next edit")
+    assert_heals(rig, rig.edit_by_hand(), "repair")
+    other.leave()
 
 
 @pytest.mark.skipif(not CAMPAIGN, reason="takes minutes: make campaign")

@@ -18,7 +18,7 @@ from tests.controlplane.certificates import Authority
 from tests.faults import faults
 from tests.faults.asked import Asked, asking, not_leading
 from tests.faults.exchange import Exchange
-from tests.faults.faults import Replay, When
+from tests.faults.faults import Doubled, Replay, Swapped, When
 from tests.faults.proxy import Proxy, serving_context
 from tests.faults.record import Entry
 from tests.faults.rules import Rule
@@ -354,6 +354,42 @@ def test_lines_of_a_watch_are_withheld_until_released(
         watcher.wait(lambda w: w.lines[2:] == [b"x1\n", b"x2\n"])
         server.say(b"x3")
         watcher.wait(lambda w: w.lines[4:] == [b"x3\n"])
+
+
+def told_of(name: str, version: int) -> bytes:
+    metadata = {"namespace": "shop", "name": name, "resourceVersion": str(version)}
+    return json.dumps({"type": "MODIFIED", "object": {"metadata": metadata}}).encode()
+
+
+def test_lines_of_a_watch_that_is_open_are_told_twice(
+    proxy: Proxy, server: Server
+) -> None:
+    with Watcher(proxy) as watcher:
+        server.say(b"a")
+        watcher.wait(lambda w: w.lines == [b"a\n"])
+
+        assert proxy.strike(WATCH, Doubled()) == 1
+        server.say(b"b", b"c")
+
+        watcher.wait(lambda w: w.lines[1:] == [b"b\n", b"b\n", b"c\n", b"c\n"])
+
+
+def test_two_events_of_a_watch_are_swapped_if_they_are_of_two_objects(
+    proxy: Proxy, server: Server
+) -> None:
+    one, again, other, last = (told_of(name, n) for n, name in enumerate("aabc"))
+    bookmark = b'{"type": "BOOKMARK", "object": {"metadata": {}}}'
+    swapped = Swapped()
+    with Watcher(proxy) as watcher:
+        server.say(b"a")
+        watcher.wait(lambda w: w.lines == [b"a\n"])
+
+        assert proxy.strike(WATCH, swapped) == 1
+        server.say(one, again, one, bookmark, one, other, last)
+
+        told = [one, again, one, bookmark, other, one, last]
+        watcher.wait(lambda w: w.lines[1:] == [line + b"\n" for line in told])
+    assert swapped.done == 1
 
 
 def test_a_watch_that_is_open_goes_silent(proxy: Proxy, server: Server) -> None:

@@ -24,7 +24,9 @@ def refused(body: Mapping[str, Any]) -> list[Fault]:
     schema = _schema()
     checked = {k: v for k, v in body.items() if k not in {"metadata", "status"}}
     found = list(faults(schema, checked))
-    return found or list(_broken(schema, checked, ()))
+    if any(fault.blocks for fault in found):
+        return found
+    return [*found, *_broken(schema, checked, ())]
 
 
 @cache

@@ -76,6 +76,9 @@ def _wrong_fields(kind: SecretType, method: str) -> Iterator[Wrong]:
         yield f"{case}, without {name}", absent, words
         misspelt = _spec(kind, method, [*others, f"{name}s"])
         yield f"{case}, {name} misspelt", misspelt, words
+        empty = _spec(kind, method, fields.required)
+        empty["sealed"][name] = ""
+        yield f"{case}, {name} empty", empty, "every value under sealed starts with"
     more = _spec(kind, method, [*fields.names, "any"])
     yield f"{case}, one field more", more, words
 

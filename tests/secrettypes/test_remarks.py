@@ -2,42 +2,23 @@
 
 import pytest
 
+from tests.secrettypes.good import GOOD, HEX
 from tests.secrettypes.values import pair
 from vaultferry import secrettypes
 
-HEX = "0123456789abcdef" * 4
 Values = dict[str, bytes]
 
-USUAL: dict[str, tuple[str, Values]] = {
-    "s3": ("s3", pair("AKIA" + "Q2" * 8, "s/" * 20)),
-    "s3 for a while": (
+# The same credential may come in another form.
+OTHERS: list[tuple[str, str | None, Values]] = [
+    (
         "s3",
+        None,
         pair("ASIA" + "Q2" * 8, "s/" * 20, session_token="t+" * 100),
     ),
-    "r2": ("r2", pair(HEX[:32], HEX)),
-    "wasabi": ("wasabi", pair("W1" * 10, "wZ" * 20)),
-    "hetzner": ("hetzner", pair("H1" * 10, "hZ" * 20)),
-    "digitalocean_spaces": ("digitalocean_spaces", pair("DO" + "D1" * 9, "d" * 43)),
-    "tigris": ("tigris", pair("tid_canary", "tsec_canary")),
-    "railway": ("railway", pair("tid_canary", "tsec_canary")),
-    "oracle": ("oracle_object_storage_s3", pair(HEX[:40], "b" * 43 + "=")),
-    "oracle the other way": (
-        "oracle_object_storage_s3",
-        pair("b" * 43 + "=", HEX[:40]),
-    ),
-    "b2": (
-        "b2",
-        {
-            "application_key_id": f"00{HEX[:23]}".encode(),
-            "application_key": b"K00" + b"5" * 28,
-        },
-    ),
-    "azure_blob": ("azure_blob", {"account_name": b"canary7", "account_key": b"x"}),
-    "rabata": ("rabata", pair("any", "any")),
-    "s3_compatible": ("s3_compatible", pair("any", "any")),
-    "token": ("token", {"token": b"any"}),
-    "opaque": ("opaque", {"any": b"any"}),
-}
+    ("oracle_object_storage_s3", None, pair("b" * 43 + "=", HEX[:40])),
+]
+
+USUAL = [*((*chosen, values) for chosen, values in GOOD.items()), *OTHERS]
 
 UNUSUAL: dict[str, tuple[str, Values, list[tuple[str, str]]]] = {
     name: (
@@ -74,9 +55,22 @@ UNUSUAL: dict[str, tuple[str, Values, list[tuple[str, str]]]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "values"), USUAL.values(), ids=USUAL)
-def test_a_key_of_the_known_shape_is_not_remarked_on(name: str, values: Values) -> None:
-    assert secrettypes.load(name).remarks(None, values) == []
+@pytest.mark.parametrize(("name", "method", "values"), USUAL)
+def test_a_key_of_the_known_shape_is_taken_without_a_remark(
+    name: str, method: str | None, values: Values
+) -> None:
+    kind = secrettypes.load(name)
+
+    kind.check(method, values)
+    assert kind.remarks(method, values) == []
+
+
+def test_there_is_a_good_credential_for_every_type_and_method() -> None:
+    kinds = [secrettypes.load(name) for name in secrettypes.names()]
+
+    pairs = {(kind.name, method) for kind in kinds for method in kind.methods or [None]}
+
+    assert set(GOOD) == pairs
 
 
 @pytest.mark.parametrize(("name", "values", "words"), UNUSUAL.values(), ids=UNUSUAL)

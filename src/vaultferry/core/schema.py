@@ -28,6 +28,8 @@ class Fault:
 
     path: Path
     message: str
+    blocks: bool = True
+    """Whether the rules are not evaluated either, because they may not be able to."""
 
 
 def faults(schema: Schema, value: object, path: Path = ()) -> Iterator[Fault]:
@@ -36,19 +38,25 @@ def faults(schema: Schema, value: object, path: Path = ()) -> Iterator[Fault]:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
         yield Fault(path, f"has another form: write {words}")
         return
-    for message in _limits(schema, value):
+    for message in _least(schema, value):
+        yield Fault(path, message, blocks=False)
+    for message in _most(schema, value):
         yield Fault(path, message)
     yield from _WITHIN.get(schema["type"], _nothing)(schema, value, path)
 
 
-def _limits(schema: Schema, value: Any) -> Iterator[str]:
-    if "enum" in schema and value not in schema["enum"]:
-        yield f"is not known: write one of {', '.join(map(str, schema['enum']))}"
+def _least(schema: Schema, value: Any) -> Iterator[str]:
     if "pattern" in schema and not _fits(schema["pattern"], value):
         yield "has characters or an order that is not legal here"
     for word, unit in _UNITS.items():
         if f"min{word}" in schema and len(value) < schema[f"min{word}"]:
             yield f"is too short: write {schema[f'min{word}']} {unit} or more"
+
+
+def _most(schema: Schema, value: Any) -> Iterator[str]:
+    if "enum" in schema and value not in schema["enum"]:
+        yield f"is not known: write one of {', '.join(map(str, schema['enum']))}"
+    for word, unit in _UNITS.items():
         if f"max{word}" in schema and len(value) > schema[f"max{word}"]:
             most = schema[f"max{word}"]
             yield f"is too long: {len(value)} {unit}, at most {most}"

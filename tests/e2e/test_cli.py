@@ -85,6 +85,18 @@ def test_what_is_created_becomes_a_secret(person: Person) -> None:
     assert raw_data(person.tenant, "db") == {"a": b"one", "b": b"two\n"}
 
 
+def test_without_a_key_the_cluster_is_asked_for_it(person: Person) -> None:
+    person.values(a=b"one")
+    file = ("--field-file", f"a={person.folder / 'a'}")
+
+    person.done("create", "db", *file, "--wait", "60")
+    assert raw_data(person.tenant, "db") == {"a": b"one"}
+
+    (person.folder / "a").write_bytes(b"two")
+    person.done("update", "db", *file, "--wait", "60")
+    assert raw_data(person.tenant, "db") == {"a": b"two"}
+
+
 def test_a_type_is_created_with_its_fields(person: Person) -> None:
     options = person.values(username=b"u", password=b"p")
 

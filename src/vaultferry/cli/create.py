@@ -11,7 +11,7 @@ from vaultferry.cli.remote import MANAGER, NAME, OPTIONS, Where, understood
 from vaultferry.cli.seal import Request, seal, sealed
 from vaultferry.core.answers import Body
 
-_NOT_HERE = {"name", "namespace", "raw"}
+_NOT_HERE = {"name", "namespace", "raw", "from_cluster"}
 _NOT_IN_UPDATE = {*_NOT_HERE, "type_name", "method"}
 
 
@@ -85,6 +85,10 @@ def _request(name: str, where: Where, options: dict[str, Any]) -> Request:
         field.name: options.get(field.name) for field in fields(Request)
     }
     wanted |= {"name": remote.checked_name(name), "namespace": where.namespace}
+    wanted["from_cluster"] = wanted["key_file"] is None
+    if wanted["key_file"] is not None:
+        # These then say where to write, not whom to ask for a key.
+        wanted |= {"kubeconfig": None, "context": None}
     return replace(Request(**wanted), raw=False)
 
 

@@ -128,6 +128,11 @@ PROBLEMS: dict[str, tuple[str, str, tuple[int, str, str]]] = {
         "  type: opaque\n  type: token",
         (7, "type", "is there twice: write it once"),
     ),
+    "a template of a field that is not there": (
+        "  type: token",
+        "  type: token\n  target:\n    template:\n      a: '{{ tokn }}'",
+        (8, "spec.target.template", "spec.target.template key a has no field tokn: u"),
+    ),
     "a label that is not allowed": (
         "  type: token",
         "  type: token\n  target:\n    labels:\n      example.com/a: b",
@@ -146,6 +151,12 @@ def test_a_problem_is_told_with_its_line_and_what_to_write(
 
     assert (line, field) == problem[:2]
     assert message.startswith(problem[2])
+
+
+def test_a_template_of_fields_and_settings_has_no_problem(tmp_path: Path) -> None:
+    new = "  type: token\n  target:\n    template:\n      a: 'x{{ token | json }}'"
+
+    assert problems(tmp_path, GOOD.replace("  type: token", new)) == []
 
 
 def test_a_prefix_that_the_operator_allows_is_allowed_here(tmp_path: Path) -> None:

@@ -2,25 +2,28 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path as File
 from typing import Any
 
 import click
 
-from vaultferry import admission
+from vaultferry import admission, secrettypes
 from vaultferry.cli import output
 from vaultferry.cli.claims import Claims
 from vaultferry.cli.documents import Document, NotYaml, read
 from vaultferry.cli.refusal import Refused
+from vaultferry.core import template
 from vaultferry.core.desired import check_metadata
 from vaultferry.core.errors import Failure
 from vaultferry.core.metadata import DEFAULT_PREFIXES
 from vaultferry.core.model import GROUP, VERSION, is_name
-from vaultferry.core.schema import Fault
+from vaultferry.core.opened import Opened
+from vaultferry.core.schema import Fault, Path
 from vaultferry.core.sealing import Token
-from vaultferry.core.vaultsecret import KIND, VaultSecret
+from vaultferry.core.vaultsecret import KIND, Spec, VaultSecret
 
 _SUFFIXES = {".yaml", ".yml", ".json"}
 _FOUND = 1
@@ -166,15 +169,26 @@ def _of_spec(body: Any, prefixes: tuple[str, ...]) -> Iterator[Fault]:
     """Yield what the operator would refuse in a spec that the API server takes."""
     seen = {"namespace": "", "name": "", "uid": "", "resourceVersion": ""}
     spec = VaultSecret.parse({"metadata": seen, "spec": body["spec"]}).spec
-    try:
-        check_metadata(spec, prefixes)
-    except Failure as failure:
-        yield Fault(("spec", "target"), str(failure))
-    for field, token in (spec.sealed or {}).items():
+    checks: list[tuple[Path, Callable[[], object]]] = [
+        (("spec", "target"), partial(check_metadata, spec, prefixes)),
+        (("spec", "target", "template"), partial(_render, spec)),
+        *(
+            (("spec", "sealed", field), partial(Token.parse, token, field))
+            for field, token in (spec.sealed or {}).items()
+        ),
+    ]
+    for path, passes in checks:
         try:
-            Token.parse(token, field)
+            passes()
         except Failure as failure:
-            yield Fault(("spec", "sealed", field), str(failure))
+            yield Fault(path, str(failure))
+
+
+def _render(spec: Spec) -> None:
+    """Render the templates with something for each value."""
+    values = dict.fromkeys(spec.sealed or {}, b"x")
+    kind = secrettypes.load(spec.type)
+    template.render(spec.target.template, Opened(kind, values, spec.location))
 
 
 def _print(report: Report) -> None:

@@ -32,7 +32,8 @@ META_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 SECRETS = "/api/v1/namespaces/team/secrets"
 CONFIG_MAPS = "/api/v1/namespaces/team/configmaps"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/team/leases"
-VAULTSECRET = "/apis/vaultferry.dev/v1alpha1/namespaces/team/vaultsecrets/app"
+VAULTSECRETS = "/apis/vaultferry.dev/v1alpha1/namespaces/team/vaultsecrets"
+VAULTSECRET = f"{VAULTSECRETS}/app"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Call = Callable[[Cluster], Awaitable[Any]]
@@ -176,6 +177,30 @@ CALLS: dict[str, tuple[Call, tuple[str, str, str, str, Any]]] = {
             MERGE_PATCH,
             GUARD,
         ),
+    ),
+    "JSON-patch a VaultSecret": (
+        lambda c: c.patch_vaultsecret("team", "app", "vaultferry", [{"op": "test"}]),
+        (
+            "PATCH",
+            f"{VAULTSECRET}?fieldManager=vaultferry",
+            META,
+            "application/json-patch+json",
+            [{"op": "test"}],
+        ),
+    ),
+    "create a VaultSecret": (
+        lambda c: c.create_vaultsecret("team", "vaultferry", GUARD),
+        (
+            "POST",
+            f"{VAULTSECRETS}?fieldManager=vaultferry&fieldValidation=Strict",
+            META,
+            JSON,
+            GUARD,
+        ),
+    ),
+    "delete a VaultSecret": (
+        lambda c: c.delete_vaultsecret("team", "app"),
+        ("DELETE", VAULTSECRET, JSON, JSON, None),
     ),
     "get a Secret": (get_secret, ("GET", f"{SECRETS}/app", JSON, JSON, None)),
     "create a Secret": (create_secret, ("POST", SECRETS, META, JSON, secret_body())),

@@ -104,7 +104,7 @@ class Cluster:
         patch: Body | list[dict[str, Any]],
     ) -> None:
         """Patch a VaultSecret as a field manager, by operations or by merging."""
-        query = urlencode({"fieldManager": manager, "fieldValidation": "Strict"})
+        query = urlencode({"fieldManager": manager})
         path = f"{_vaultsecret(namespace, name)}?{query}"
         await self._call("PATCH", path, patch, accept=_META)
 

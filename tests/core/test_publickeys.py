@@ -4,7 +4,7 @@ import pytest
 
 from tests.keyrings import keyring, root_key
 from tests.patches import json_patched
-from vaultferry.core.errors import PublicKeyInvalid
+from vaultferry.core.errors import ApiUnavailable, PublicKeyInvalid
 from vaultferry.core.publickeys import patch, published, read
 from vaultferry.core.suites import WITH_PUBLIC_KEY, Suite
 
@@ -43,6 +43,12 @@ def test_a_config_map_that_differs_becomes_right_in_one_patch(
 
 def test_a_config_map_that_is_right_is_not_written() -> None:
     assert patch(RING, EMPTY | {"data": published(RING)}) == []
+
+
+@pytest.mark.parametrize("body", [{}, {"metadata": None}, {"metadata": {}}], ids=str)
+def test_an_answer_that_is_no_config_map_is_none(body: dict[str, Any]) -> None:
+    with pytest.raises(ApiUnavailable):
+        patch(RING, body)
 
 
 X25519 = str(Suite.HPKE_X25519)

@@ -7,6 +7,7 @@ newest root key in the present epoch.
 from collections.abc import Mapping
 from typing import Any
 
+from vaultferry.core.answers import unavailable
 from vaultferry.core.errors import PublicKeyInvalid
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.sealing import PublicKey
@@ -24,11 +25,16 @@ def patch(keyring: Keyring, body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the JSON patch that makes the ConfigMap right; empty if it is.
 
     It fails where the ConfigMap is not the version that was read.
+
+    Raises:
+        ApiUnavailable: what was answered is no ConfigMap.
     """
     wanted = published(keyring)
     if body.get("data") == wanted:
         return []
-    version = body["metadata"]["resourceVersion"]
+    version = (body.get("metadata") or {}).get("resourceVersion")
+    if version is None:
+        raise unavailable()
     return [
         {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
         {"op": "add", "path": "/data", "value": wanted},

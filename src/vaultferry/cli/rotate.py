@@ -190,5 +190,5 @@ class Rotation:
                 return _ROTATED
             case Leave(managers=managers):
                 return f"kept by {', '.join(managers)}: reseal the manifest"
-            case None:
+            case None:  # pragma: no branch - mypy knows that it is the last
                 return _CURRENT

@@ -17,7 +17,7 @@ from tests.controlplane import ControlPlane
 from tests.e2e.operator import NAMESPACE, Operator, running
 from tests.e2e.tenant import Body, Tenant, eventually
 from vaultferry.core.keyring import Keyring
-from vaultferry.core.sealing import Place, Scope
+from vaultferry.core.sealing import Place, Scope, key_ids
 from vaultferry.core.suites import Suite
 
 _CHUNK = 250
@@ -67,6 +67,11 @@ class Rotated:
         lines = self.operator.get("/metrics").splitlines()
         own = f'vaultferry_sealed_vaultsecrets{{age="{age}",'
         return sum(float(line.split()[-1]) for line in lines if line.startswith(own))
+
+    def left(self, key_id: str) -> int:
+        """Count the VaultSecrets that have a token of another key."""
+        bodies = self.all("vaultsecrets.vaultferry.dev").values()
+        return sum(key_ids(b["spec"]["sealed"]) != (key_id,) for b in bodies)
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "vaultferry", *arguments]

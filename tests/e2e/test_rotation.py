@@ -17,7 +17,7 @@ from tests.e2e.tenant import eventually
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.sealing import Place, Token
 
-COUNT = 120
+COUNT = 402
 MANY, TOKENS = 2500 if os.environ.get("CAMPAIGN") else 200, 4
 _SETTLE_SECONDS = 60 + MANY / 10
 
@@ -64,9 +64,10 @@ def test_the_keys_are_exchanged_whoever_is_killed_and_no_secret_changes(
     assert (world.count("newest"), world.count("unknown")) == (0, 0)
 
     # Rotate, and be killed at it; so is the operator.
-    for share in (0.1, 0.3, 0.5):
+    # Early, for the metric that tells the moment lags where the machine is busy.
+    for share in (0, 0.1, 0.2):
         world.killed([NEW, OLD], over(world, COUNT * share), "--workers=1")
-        assert 0 < world.count("older") < COUNT
+        assert 0 < world.left(ring.key_id) < COUNT
         world.kill()
         assert opened(world, ring) == values
     done = world.run("rotate", roots=[NEW, OLD])

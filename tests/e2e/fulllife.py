@@ -55,6 +55,7 @@ class Life:
         self._conflict()
         self._merge()
         self._adopt()
+        self._lay_out()
         self._bad_tokens()
         self._refused()
         self._api_refuses_the_secret()
@@ -230,6 +231,32 @@ class Life:
             "data": {"password": b64encode(value.encode()).decode()},
         }
         assert self.say("create", "-f", "-", stdin=json.dumps(manifest))
+
+    def _lay_out(self) -> None:
+        """Lay values out, also where a format or a template cannot."""
+        tenant = self.tenant
+
+        def target(*formats: str, text: str) -> Body:
+            template = {"file": f"{self.repeated('in a template')} {text}"}
+            return {"target": {"formats": [*formats], "template": template}}
+
+        cases: dict[str, tuple[Body, str]] = {
+            "laid-out": (target("json", "yaml", text="{{ f0 | url }} {{ f1 }}"), ""),
+            "not-laid-out": (target("dotenv", text="{{ f0 }}"), "ValueInvalid"),
+            "ill-written": (target("fields", text="{{ f0 | no }}"), "InvalidSpec"),
+            "clashing": (target("fields", text=""), "KeyInvalid"),
+        }
+        for name, (spec, reason) in cases.items():
+            fields = [f"f{n}" for n in range(len(TAILS))]
+            fields += ["file"] if reason == "KeyInvalid" else []
+            values = {field: self.secret(f"{name} {field}") for field in fields}
+            manifest = tenant.manifest(name, self._sealed(name, **values), **spec)
+            if reason:
+                self.fails(manifest, reason)
+            else:
+                assert self.apply(manifest)
+                tenant.wait_ready(name)
+            assert self.say("describe", "vaultsecret", name)
 
     def _bad_tokens(self) -> None:
         """Break tokens in every way; some hold plaintext that the API server took."""

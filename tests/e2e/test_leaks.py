@@ -150,6 +150,8 @@ def test_the_life_had_every_failure_in_it(seen: Seen) -> None:
         "ApiForbidden",
         "ApiRejected",
         "Conflict",
+        "InvalidSpec",
+        "KeyInvalid",
         "NotAllowed",
         "Suspended",
         "TargetMissing",

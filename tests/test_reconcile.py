@@ -28,6 +28,7 @@ from vaultferry.core.secret import OWNER as OWNER_KEY
 from vaultferry.core.trickle import SETTLE_SECONDS
 from vaultferry.core.urgency import Lane
 from vaultferry.core.vaultsecret import FORCE_SYNC
+from vaultferry.formats import json
 from vaultferry.reconcile import Result
 from vaultferry.views import Key
 
@@ -1201,6 +1202,23 @@ def test_the_oldest_key_is_told() -> None:
     world.step()
 
     assert (world.says, world.status.key_id) == (READY, old.key_id)
+
+
+def test_a_format_that_renders_anew_is_written_once_with_the_same_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = synced(target={"formats": ["fields", "json"]})
+    world.start(keyring())
+    assert world.step().name == "nothing"
+    monkeypatch.setattr(json, "LAYOUT", json.LAYOUT + 1)
+    monkeypatch.setattr(json, "render", lambda _: {"new.json": b"{}"})
+
+    world.step()
+
+    assert world.calls == REPAIR
+    assert world.data == {"new.json": b"{}", "token": CANARY.encode()}
+    assert (world.says, world.status.version) == (READY, 1)
+    assert world.step().name == "nothing"
 
 
 def test_where_the_layout_is_another_the_secret_is_compared_and_it_is_noted() -> None:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.formats.conftest import Tools
@@ -33,6 +33,8 @@ def dumped(real: Tools, data: dict[str, bytes]) -> dict[str, dict[str, Any]]:
 # Each example is a process.
 @settings(deadline=None, max_examples=50)
 @given(SOME, SOME, SOME)
+@example("`a`", '"""a"""', '"a"')
+@example("`", '"""', "%(a")
 def test_rclone_finds_the_key(
     real: Tools, key_id: str, secret: str, token: str
 ) -> None:

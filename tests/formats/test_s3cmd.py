@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.formats.conftest import Tools
@@ -29,6 +29,8 @@ def dumped(real: Tools, data: dict[str, bytes]) -> dict[str, str]:
 # Each example is a process.
 @settings(deadline=None, max_examples=30)
 @given(SOME, SOME, SOME)
+@example('"a"', '"', '""')
+@example("%(bucket)s", "%%", 'a"')
 def test_s3cmd_finds_the_key(real: Tools, key_id: str, secret: str, token: str) -> None:
     values = {"access_key_id": key_id, "secret_access_key": secret}
     credential = opened("s3", {}, **values, session_token=token)

@@ -69,15 +69,21 @@ seal() { # NAME TYPE: every file of examples/NAME is a field
 seal database password
 seal api-token token
 seal app opaque
+seal backup hetzner
 show cut -c 1-100 database.yaml
 
 say "Apply them, and wait until they are Ready"
-show kubectl apply -f database.yaml -f api-token.yaml -f app.yaml
+show kubectl apply -f database.yaml -f api-token.yaml -f app.yaml -f backup.yaml
 show kubectl -n shop wait --for=condition=Ready --timeout=30s vaultsecrets.vaultferry.dev --all
 show kubectl -n shop get vaultsecrets.vaultferry.dev -o wide
 
 say "The Secrets are there (their keys, not their values)"
-for name in database api-token app; do printf '%s: %s\n' "$name" "$(keys "$name")"; done
+for name in database api-token app backup; do printf '%s: %s\n' "$name" "$(keys "$name")"; done
+
+say "A key for a storage is laid out for the tools that use it"
+show kubectl -n shop patch vaultsecrets.vaultferry.dev backup --type=merge --patch '{"spec":{"location":{"region":"fsn1","bucket":"backup"},"target":{"formats":["rclone","s3cmd"]}}}'
+wait_until 10 has_keys backup ".s3cfg rclone.conf "
+printf 'backup: %s\n' "$(keys backup)"
 
 say "Somebody edits one, and adds a key: it is repaired"
 show kubectl -n shop patch secret database --patch '{"stringData":{"password":"edited","added":"by hand"}}'

@@ -19,15 +19,19 @@ def value(opened: Opened, field: str) -> str:
     """
     text = opened.text(field)
     if not _PLAIN.fullmatch(text) or text.startswith(_COMMENTS):
-        raise impossible(opened, field)
+        raise impossible(
+            opened,
+            field,
+            "it takes printable ASCII without blanks, not beginning with # or ;",
+        )
     return text
 
 
-def impossible(opened: Opened, field: str) -> ValueInvalid:
+def impossible(opened: Opened, field: str, why: str) -> ValueInvalid:
     """Return the error that a value cannot stand in such a file."""
+    size = len(opened.values[field])
     return ValueInvalid(
-        f"field {field} has {len(opened.values[field])} bytes that a configuration "
-        "file cannot hold: printable ASCII without blanks, not beginning with # or ;"
+        f"field {field} has {size} bytes that its configuration file cannot hold: {why}"
     )
 
 

@@ -26,6 +26,7 @@ _PROVIDERS = {
 _OTHER = "Other"
 
 _VARIABLE = re.compile(r"%\([^)]+\)s")
+_REPLACED = "rclone would put another option where it has %( and )s"
 _QUOTED = ("`", '"""')
 
 _Options = dict[str, str | None]
@@ -100,15 +101,14 @@ def _gcs(opened: Opened) -> _Options:
         )
     text = json.dumps(key, separators=(",", ":"))
     if _VARIABLE.search(text):
-        raise _ini.impossible(opened, field)
+        raise _ini.impossible(opened, field, _REPLACED)
     return {"type": "google cloud storage", "service_account_credentials": text}
 
 
 def _value(opened: Opened, field: str) -> str:
     text = _ini.value(opened, field)
     if _VARIABLE.search(text):
-        # rclone would put the value of another option there.
-        raise _ini.impossible(opened, field)
+        raise _ini.impossible(opened, field, _REPLACED)
     return f'"""{text}"""' if text.startswith(_QUOTED) else text
 
 

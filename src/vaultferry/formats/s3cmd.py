@@ -54,7 +54,7 @@ def _of_aws(region: str | None) -> str:
 def _value(opened: Opened, field: str) -> str:
     text = _ini.value(opened, field)
     if text.startswith("$"):
-        # s3cmd would read a variable of its environment.
-        raise _ini.impossible(opened, field)
+        why = "s3cmd would read a variable of its environment where it begins with $"
+        raise _ini.impossible(opened, field, why)
     quoted = len(text) > 1 and text[0] == text[-1] == '"'
     return f'"{text}"' if quoted else text

@@ -2,7 +2,7 @@ import json
 from urllib.parse import unquote_to_bytes
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.formats.samples import opened
@@ -73,6 +73,7 @@ def test_a_field_comes_before_a_setting() -> None:
     assert render({"a": "{{ location.region }}"}, credential) == {"a": b"mine"}
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_bytes_come_through(value: bytes) -> None:
     data = render(
@@ -83,6 +84,7 @@ def test_bytes_come_through(value: bytes) -> None:
     assert unquote_to_bytes(data["url"]) == value
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_json_reads_every_text_back(value: str) -> None:
     data = render({"out": "[{{ a | json }}]"}, opened("opaque", a=value))

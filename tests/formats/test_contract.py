@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.formats import samples
@@ -59,6 +59,7 @@ def test_a_rendering_leaves_the_values_as_they_are(name: str, sample: str) -> No
 
 
 @every_case
+@settings(deadline=None, max_examples=30)
 @given(st.data())
 def test_any_bytes_are_rendered_or_refused_without_being_quoted(
     name: str, sample: str, data: st.DataObject
@@ -159,6 +160,7 @@ def test_a_format_for_another_type_is_refused(name: str, kind: str) -> None:
         formats.render(target(name), opened(kind))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(SAMPLES)), st.sets(st.sampled_from(sorted(ALL))))
 def test_formats_together_are_the_formats_apart(sample: str, names: set[str]) -> None:
     credential = SAMPLES[sample]
@@ -218,8 +220,8 @@ def test_a_location_that_lacks_a_setting_is_refused_by_its_name(kind: str) -> No
         if needed
         else ""
     )
-    settings = {name: samples.SETTINGS[name] for name in needed}
-    assert ALL["aws-config"].render(opened(kind, settings))
+    place = {name: samples.SETTINGS[name] for name in needed}
+    assert ALL["aws-config"].render(opened(kind, place))
 
 
 def without_location(credential: Opened) -> str:

@@ -1,7 +1,7 @@
 import json as reader
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.formats.samples import opened
@@ -13,6 +13,7 @@ PIN = "1:c8cc694c"
 TEXTS = st.dictionaries(st.from_regex(r"[-._a-z0-9]{1,9}", fullmatch=True), st.text())
 
 
+@settings(deadline=None)
 @given(TEXTS.filter(bool))
 def test_every_text_is_read_back(texts: dict[str, str]) -> None:
     data = json.render(opened("opaque", **texts))

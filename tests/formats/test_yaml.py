@@ -18,6 +18,7 @@ TEXTS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_every_text_is_read_back_by_readers_of_yaml_1_1(texts: dict[str, str]) -> None:
     data = yaml.render(opened("opaque", **texts))

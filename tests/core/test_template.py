@@ -67,12 +67,6 @@ def test_settings_of_the_location_can_be_named() -> None:
     assert data == {"url": b'https://0f.r2.cloudflarestorage.com/b "auto"'}
 
 
-def test_a_field_comes_before_a_setting() -> None:
-    credential = opened("opaque", **{"location.region": "mine"})
-
-    assert render({"a": "{{ location.region }}"}, credential) == {"a": b"mine"}
-
-
 @settings(deadline=None)
 @given(st.binary())
 def test_bytes_come_through(value: bytes) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from vaultferry.core.kubernetestype import REQUIRED, Keys
 from vaultferry.core.location import ENDPOINT, SETTINGS
+from vaultferry.core.admission import OTHER_SOURCES
 from vaultferry.core.secrettype import Fields, SecretType
 from vaultferry.core.vaultsecret import MAX_SEALED
 
@@ -27,6 +28,14 @@ _LEGAL_KEYS = (
 )
 
 _MERGES = "has({0}.creationPolicy) && {0}.creationPolicy == 'Merge'"
+
+_ELSEWHERE = " || ".join(f"has(object.spec.{source})" for source in OTHER_SOURCES)
+
+NEEDS_SEALING = (
+    "has(object.spec) && (has(object.spec.credentials) || "
+    f"has(object.spec.sealed) && ({_ELSEWHERE}))"
+)
+"""Whether the sealing webhook has something to do with a VaultSecret."""
 
 SEALED: tuple[Rule, ...] = (
     {

@@ -28,6 +28,11 @@ COMMANDS = {
     "seal": ("vaultferry.cli.seal", "Seal values for Git."),
     "status": ("vaultferry.cli.look", "Show how it is with a VaultSecret."),
     "update": ("vaultferry.cli.create", "Overwrite the values of a VaultSecret."),
+    "webhook": ("vaultferry.cli.webhook", "Run the sealing webhook."),
+    "webhook-configuration": (
+        "vaultferry.cli.webhook",
+        "Print what makes the API server ask the webhook.",
+    ),
 }
 
 # What Python has a function of its own for.

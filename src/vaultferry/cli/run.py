@@ -7,25 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-import structlog
-from kubernetes.aio import config
-from kubernetes.aio.client import Configuration
 
-from vaultferry.cli.refusal import OptionsOnly, Refused
+from vaultferry.cli.process import LEVELS, configuration, run_until_stopped
+from vaultferry.cli.refusal import OptionsOnly
 from vaultferry.cli.rootkey import read_keyring
 from vaultferry.core.metadata import DEFAULT_PREFIXES
 from vaultferry.operator import logs
 from vaultferry.operator.app import Operator
 from vaultferry.operator.hardening import harden
 from vaultferry.operator.settings import DEFAULT_NAMESPACE, Settings
-
-log = structlog.get_logger()
-
-# kubernetes.aio says it is typed, but most of it is not.
-_load_kube_config: Any = config.load_kube_config
-_load_incluster_config: Any = config.load_incluster_config
-
-_LEVELS = click.Choice(["debug", "info", "warning", "error"])
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -63,7 +53,7 @@ class _Namespace(click.ParamType[str]):
     type=click.IntRange(0, 65535),
     help="Where /livez, /readyz and /metrics are served; 0 takes one of loopback.",
 )
-@click.option("--log-level", default="info", show_default=True, type=_LEVELS)
+@click.option("--log-level", default="info", show_default=True, type=LEVELS)
 @click.option(
     "--metadata-prefix",
     "prefixes",
@@ -104,27 +94,8 @@ def run(log_level: str, **given: Any) -> None:
     keyring = read_keyring(os.environ)
     settings = Settings(keyring, **given)
     logs.configure(log_level)
-    try:
-        asyncio.run(_run(settings))
-    except Exception as error:
-        if isinstance(error, click.ClickException):
-            raise
-        # Logged here, because Python itself would print the texts of the exception.
-        log.exception("stopped by an unexpected error")
-        raise SystemExit(1) from None
+    run_until_stopped(_run(settings))
 
 
 async def _run(settings: Settings) -> None:
-    await Operator(settings, await _configuration()).run(asyncio.Event())
-
-
-async def _configuration() -> Configuration:
-    configuration = Configuration()
-    try:
-        if "KUBECONFIG" in os.environ:
-            await _load_kube_config(client_configuration=configuration)
-        else:
-            _load_incluster_config(client_configuration=configuration)
-    except config.ConfigException:
-        raise Refused("no cluster: set KUBECONFIG, or run in a pod") from None
-    return configuration
+    await Operator(settings, await configuration()).run(asyncio.Event())

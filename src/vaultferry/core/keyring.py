@@ -178,6 +178,13 @@ class Keyring:
             return None
         return _fingerprint(root, key_id, values, namespace, name)
 
+    def derive(self, *label: str) -> tuple[bytes, ...]:
+        """Derive a key for a purpose of our own in this epoch, from each root key."""
+        return tuple(
+            root.derive(*label, key_id)
+            for root, key_id in zip(self._roots.values(), self.key_ids, strict=True)
+        )
+
     def _root(self, key_id: str) -> RootKey | None:
         kid, _, _ = key_id.partition("-")
         return self._roots.get(kid)

@@ -2,13 +2,20 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from aiohttp import web
 
-from vaultferry.operator.metrics import Metrics
-
 Check = Callable[[], bool]
 Checks = Mapping[str, Check]
+
+
+class Metrics(Protocol):
+    """What can be shown at /metrics."""
+
+    def text(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
+        ...
 
 
 @asynccontextmanager

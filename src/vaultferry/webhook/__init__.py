@@ -1,0 +1,1 @@
+"""The sealing webhook: a process of its own that makes tokens of plaintext."""

@@ -1,0 +1,81 @@
+"""The MutatingWebhookConfiguration, which holds the path that nobody else knows."""
+
+from base64 import b64encode
+from typing import Any
+
+import yaml
+
+from vaultferry import rules
+from vaultferry.core.authority import authorities, paths
+from vaultferry.core.keyring import Keyring
+from vaultferry.core.model import GROUP, VERSION
+from vaultferry.core.vaultsecret import PLURAL
+from vaultferry.webhook.settings import NAME
+
+Body = dict[str, Any]
+
+TIMEOUT_SECONDS = 5
+
+_INJECT = "cert-manager.io/inject-ca-from"
+
+
+def manifest(keyring: Keyring, address: Body, certificate: str | None = None) -> Body:
+    """Return the configuration.
+
+    Args:
+        keyring: its newest key makes the path; the certificates of all are trusted.
+        address: `service` with name and namespace, or `url` without a path.
+        certificate: namespace/name of a Certificate whose authority cert-manager
+            is to write into it; None: our own.
+    """
+    path = paths(keyring)[0]
+    client: Body = dict(address)
+    if "url" in client:
+        client["url"] += path
+    else:
+        client["service"] = {**client["service"], "path": path}
+    metadata: Body = {"name": NAME}
+    if certificate is None:
+        client["caBundle"] = _bundle(keyring)
+    else:
+        metadata["annotations"] = {_INJECT: certificate}
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": metadata,
+        "webhooks": [_webhook(client)],
+    }
+
+
+def text(body: Body) -> str:
+    """Return the configuration as YAML."""
+    return yaml.safe_dump(body, sort_keys=False, width=88)
+
+
+def _webhook(client: Body) -> Body:
+    return {
+        "name": f"seal.{GROUP}",
+        "clientConfig": client,
+        "rules": [
+            {
+                "apiGroups": [GROUP],
+                "apiVersions": [VERSION],
+                "operations": ["CREATE", "UPDATE"],
+                "resources": [PLURAL],
+                "scope": "Namespaced",
+            }
+        ],
+        # What has no plaintext goes past; what has is refused by the CRD unsealed.
+        "matchConditions": [
+            {"name": "needs-sealing", "expression": rules.NEEDS_SEALING}
+        ],
+        "failurePolicy": "Ignore",
+        "sideEffects": "None",
+        "timeoutSeconds": TIMEOUT_SECONDS,
+        "admissionReviewVersions": ["v1"],
+    }
+
+
+def _bundle(keyring: Keyring) -> str:
+    certificates = b"".join(each.certificate for each in authorities(keyring))
+    return b64encode(certificates).decode()

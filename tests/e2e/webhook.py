@@ -1,0 +1,183 @@
+"""The sealing webhook as a child process, and what has the API server ask it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.controlplane import ControlPlane, ControlPlaneError
+from tests.e2e.operator import NAMESPACE, ROOT
+from tests.e2e.tenant import eventually
+
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:vaultferry-webhook"
+FOLDER = ROOT / "deploy" / "webhook"
+NAME = "vaultferry-webhook"
+
+_START_SECONDS = 60
+_STOP_SECONDS = 20
+
+
+@dataclass
+class Webhook:
+    """A webhook that can be stopped and started again, on the same port."""
+
+    plane: ControlPlane
+    log: Path
+    root_key: str
+    environ: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+    health_port: int = 0
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        """Where it serves, without the path."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The process id while it runs."""
+        assert self.process is not None
+        return self.process.pid
+
+    def start(self) -> None:
+        """Start it and wait until it serves; its log goes on in the same file."""
+        before = self.log.stat().st_size if self.log.exists() else 0
+        options = ["--host=127.0.0.1", f"--port={self.port}", "--health-port=0"]
+        account = self.plane.kubeconfig_for_service_account(NAMESPACE, NAME)
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "vaultferry", "webhook", *options]
+                + ["--log-level=debug"],
+                env={
+                    **os.environ,
+                    "KUBECONFIG": str(account),
+                    "ENCRYPTION_KEY": self.root_key,
+                    **self.environ,
+                },
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._read_ports(before):
+            gone = self.process.poll() is not None
+            assert not gone, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """Stop it as Kubernetes would; return the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(_STOP_SECONDS)
+        self.process = None
+        return code
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Have it down meanwhile."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextmanager
+    def stuck(self) -> Iterator[None]:
+        """Have it accept connections and answer nothing meanwhile."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+    def get(self, path: str) -> str:
+        """Return what the health endpoint answers."""
+        url = f"http://127.0.0.1:{self.health_port}{path}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def manifest(self, url: str | None = None) -> str:
+        """Return the configuration that a person would apply."""
+        done = subprocess.run(
+            [sys.executable, "-m", "vaultferry", "webhook-configuration"]
+            + ["--url", url or self.url],
+            env={**os.environ, "ENCRYPTION_KEY": self.root_key},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def _read_ports(self, before: int) -> bool:
+        text = self.log.read_bytes()[before:].decode()
+        found = re.search(r'"port": (\d+), "webhook_port": (\d+)', text)
+        if found:
+            self.health_port, self.port = int(found[1]), int(found[2])
+        return found is not None
+
+
+def install(plane: ControlPlane) -> None:
+    """Install account, rights and policy as a person would."""
+    for name in ("serviceaccount", "rbac", "policy"):
+        plane.kubectl("apply", "-f", str(FOLDER / f"{name}.yaml"))
+
+
+@contextmanager
+def running(
+    plane: ControlPlane, folder: Path, root_key: str, **environ: str
+) -> Iterator[Webhook]:
+    """Run a webhook that the API server asks, until left."""
+    install(plane)
+    webhook = Webhook(plane, folder / "webhook.log", root_key, environ)
+    webhook.start()
+    try:
+        with asked(plane, webhook):
+            yield webhook
+    finally:
+        if webhook.process is not None:
+            webhook.stop()
+
+
+@contextmanager
+def asked(
+    plane: ControlPlane, webhook: Webhook, url: str | None = None
+) -> Iterator[None]:
+    """Have the API server ask it meanwhile."""
+    plane.kubectl("apply", "-f", "-", stdin=webhook.manifest(url))
+    try:
+        if url is None:
+            eventually(lambda: _seals(plane))
+        yield
+    finally:
+        plane.kubectl("delete", "mutatingwebhookconfiguration", NAME)
+        eventually(lambda: not _seals(plane))
+
+
+def _seals(plane: ControlPlane) -> bool:
+    """Tell whether plaintext is taken; nothing is stored."""
+    manifest = (
+        "{apiVersion: vaultferry.dev/v1alpha1, kind: VaultSecret, "
+        "metadata: {name: trial, namespace: default}, "
+        "spec: {type: opaque, credentials: {a: b}}}"
+    )
+    return accepted(
+        lambda: plane.kubectl("create", "--dry-run=server", "-f", "-", stdin=manifest)
+    )
+
+
+def accepted(act: Callable[[], object]) -> bool:
+    """Tell whether the API server takes what is sent."""
+    try:
+        act()
+    except ControlPlaneError:
+        return False
+    return True

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from tests.controlplane import ControlPlane, ControlPlaneError
 from tests.e2e.operator import NAMESPACE, ROOT
 from tests.e2e.tenant import eventually
@@ -51,11 +53,11 @@ class Webhook:
         """Start it and wait until it serves; its log goes on in the same file."""
         before = self.log.stat().st_size if self.log.exists() else 0
         options = ["--host=127.0.0.1", f"--port={self.port}", "--health-port=0"]
+        options.append("--log-level=debug")
         account = self.plane.kubeconfig_for_service_account(NAMESPACE, NAME)
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "vaultferry", "webhook", *options]
-                + ["--log-level=debug"],
+                [sys.executable, "-m", "vaultferry", "webhook", *options],
                 env={
                     **os.environ,
                     "KUBECONFIG": str(account),
@@ -107,15 +109,21 @@ class Webhook:
 
     def manifest(self, url: str | None = None) -> str:
         """Return the configuration that a person would apply."""
+        options = ["--url", url or self.url]
         done = subprocess.run(
-            [sys.executable, "-m", "vaultferry", "webhook-configuration"]
-            + ["--url", url or self.url],
+            [sys.executable, "-m", "vaultferry", "webhook-configuration", *options],
             env={**os.environ, "ENCRYPTION_KEY": self.root_key},
             capture_output=True,
             text=True,
             check=True,
         )
         return done.stdout
+
+    def path(self) -> str:
+        """Return the path that only the API server knows."""
+        [webhook] = yaml.safe_load(self.manifest())["webhooks"]
+        url: str = webhook["clientConfig"]["url"]
+        return url.removeprefix(self.url)
 
     def _read_ports(self, before: int) -> bool:
         text = self.log.read_bytes()[before:].decode()
@@ -148,18 +156,25 @@ def running(
 
 
 @contextmanager
-def asked(
-    plane: ControlPlane, webhook: Webhook, url: str | None = None
-) -> Iterator[None]:
+def asked(plane: ControlPlane, webhook: Webhook) -> Iterator[None]:
     """Have the API server ask it meanwhile."""
-    plane.kubectl("apply", "-f", "-", stdin=webhook.manifest(url))
+    plane.kubectl("apply", "-f", "-", stdin=webhook.manifest())
     try:
-        if url is None:
-            eventually(lambda: _seals(plane))
+        wait_until_sealed(plane)
         yield
     finally:
         plane.kubectl("delete", "mutatingwebhookconfiguration", NAME)
-        eventually(lambda: not _seals(plane))
+        wait_until_refused(plane)
+
+
+def wait_until_sealed(plane: ControlPlane) -> None:
+    """Wait until the API server has plaintext sealed."""
+    eventually(lambda: _seals(plane))
+
+
+def wait_until_refused(plane: ControlPlane) -> None:
+    """Wait until the API server asks no webhook that answers."""
+    eventually(lambda: not _seals(plane))
 
 
 def _seals(plane: ControlPlane) -> bool:

@@ -56,7 +56,10 @@ def applied(body: Body, manifest: object | None = None) -> Body:
 
 def patched(body: Body, answer: Mapping[str, Any]) -> Body:
     """Return a VaultSecret as the API server stores it after an answer."""
-    return json_patched(body, json.loads(b64decode(answer["response"]["patch"])))
+    changed: Body = json_patched(
+        body, json.loads(b64decode(answer["response"]["patch"]))
+    )
+    return changed
 
 
 def opened(spec: Mapping[str, Any]) -> dict[str, bytes]:

@@ -15,6 +15,7 @@ from vaultferry.cli import COMMANDS, main
 from vaultferry.core.vaultsecret import Spec, Status, Target, VaultSecret
 from vaultferry.operator.app import Operator
 from vaultferry.operator.settings import Settings
+from vaultferry.webhook.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
@@ -65,6 +66,8 @@ PAGE_OF = dict.fromkeys(COMMANDS, "docs/cli.md") | {
     "rotate": "docs/keys.md",
     "run": "docs/install.md",
     "seal": "docs/sealing.md",
+    "webhook": "docs/webhook.md",
+    "webhook-configuration": "docs/webhook.md",
 }
 
 
@@ -97,8 +100,23 @@ def test_the_page_of_the_metrics_has_each_with_its_labels_and_no_other() -> None
     there = {_signature(family) for family in operator.metrics.registry.collect()}
 
     page = _text("docs/metrics.md").partition("## All of them")[2]
-    rows = re.findall(r"^\| `(vaultferry_[^`]+)` \|", page, re.MULTILINE)
-    assert sorted(rows) == sorted(there)
+    assert _rows(page.partition("## Those of the webhook")[0]) == sorted(there)
+
+
+def test_the_page_has_each_metric_of_the_webhook() -> None:
+    metrics = Metrics()
+    metrics.answered("sealed")
+    metrics.expiry(lambda: 0.0)
+
+    there = {_signature(family) for family in metrics.registry.collect()}
+
+    page = _text("docs/metrics.md").partition("## Those of the webhook")[2]
+    both = {"vaultferry_api_requests_total", "vaultferry_build_info{version}"}
+    assert _rows(page) == sorted(there - both)
+
+
+def _rows(page: str) -> list[str]:
+    return sorted(re.findall(r"^\| `(vaultferry_[^`]+)` \|", page, re.MULTILINE))
 
 
 def _signature(family: Metric) -> str:

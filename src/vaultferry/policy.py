@@ -27,7 +27,6 @@ _METADATA_KEYS = frozenset(
         "generateName",
         "generation",
         "labels",
-        "managedFields",
         "name",
         "namespace",
         "ownerReferences",
@@ -40,6 +39,7 @@ _METADATA_KEYS = frozenset(
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _FLAT = rf'(?:[^{{}}"]|{_STRING})*'
 _DEEP = rf'(?:[^{{}}"]|{_STRING}|\{{{_FLAT}\}})*'
+_DEEPER = rf'(?:[^{{}}"]|{_STRING}|\{{{_DEEP}\}})*'
 _VALUE = rf'(?:{_STRING}|[^{{}}\[\]",]+|\{{{_DEEP}\}}|\[{_DEEP}\])'
 
 # Of what the API server allows one expression to cost; see its docs on CEL.
@@ -55,7 +55,7 @@ def pattern(spec_keys: Collection[str] = SPEC_KEYS - {"credentials"}) -> str:
     return (
         rf'^""\{{"apiVersion":{_STRING},"kind":{_STRING},'
         rf'"metadata":{_object(_METADATA_KEYS)},"spec":{_object(spec_keys)}'
-        rf'(?:,"status":\{{{_DEEP}\}})?\}}\n?$'
+        rf'(?:,"status":\{{{_DEEPER}\}})?\}}\n?$'
     )
 
 

@@ -33,7 +33,7 @@ async def nowhere() -> Configuration:
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no cluster, and nothing that is for good: the tests go on in here."""
     monkeypatch.setattr(f"{MODULE}.Operator", Recorded)
-    monkeypatch.setattr(f"{MODULE}._configuration", nowhere)
+    monkeypatch.setattr(f"{MODULE}.configuration", nowhere)
     monkeypatch.setattr(f"{MODULE}.harden", lambda: None)
     monkeypatch.setattr(f"{MODULE}.logs.configure", lambda _: None)
     Recorded.seen = []

@@ -194,9 +194,9 @@ def test_what_cannot_be_sealed_is_refused_without_the_value(case: str) -> None:
 
 
 def test_the_longest_values_are_sealed() -> None:
-    values = {f"k{i}": "v" * 32_768 for i in range(64)}
+    credentials = {f"k{i}": "v" * 32_768 for i in range(64)}
 
-    assert sealing(plain(**values)).sealed == 64
+    assert sealing(plain({"credentials": credentials})).sealed == 64
 
 
 def test_the_type_checks_the_values() -> None:

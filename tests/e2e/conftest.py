@@ -13,6 +13,7 @@ from tests.e2e.audit import AuditLog
 from tests.e2e.diagnosis import pytest_runtest_makereport
 from tests.e2e.operator import Operator, install, running
 from tests.e2e.tenant import Tenant
+from tests.e2e.webhook import Webhook, asked_webhook
 from vaultferry.core.keyring import Keyring
 
 __all__ = ["pytest_runtest_makereport"]
@@ -59,6 +60,27 @@ def operator(
     """An operator that runs throughout; not for tests that start their own."""
     folder = tmp_path_factory.mktemp("operator")
     with running(cluster, folder, root_key) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def webhook(
+    control_plane: ControlPlane,
+    operator: Operator,
+    root_key: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Webhook]:
+    """A webhook that the API server asks, beside the operator."""
+    del operator
+    if control_plane.faults is None:
+        pytest.skip("the API server of somebody else's cluster does not reach it")
+    folder = tmp_path_factory.mktemp("webhook")
+    home = folder / "home"
+    home.mkdir()
+    talkative = {"PYTHONASYNCIODEBUG": "1", "PYTHONDEVMODE": "1"}
+    places = dict.fromkeys(("TMPDIR", "HOME", "XDG_CACHE_HOME"), str(home))
+    environ = {**talkative, **places}
+    with asked_webhook(control_plane, folder, root_key, **environ) as started:
         yield started
 
 

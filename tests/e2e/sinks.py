@@ -5,26 +5,40 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.controlplane import ControlPlane
-from tests.e2e.operator import Operator
 
 # What the database and its log were made larger by before anything was in them.
 _EMPTY = re.compile(rb"\0{64,}")
 
 
+class Process(Protocol):
+    """A process of ours that can be looked into."""
+
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        """The process id while it runs."""
+        ...
+
+    def get(self, path: str) -> str:
+        """Return what the health endpoint answers."""
+        ...
+
+
 @dataclass(frozen=True)
 class Sinks:
-    """The places that one operator and one control plane could leak into."""
+    """The places that one process of ours and one control plane could leak into."""
 
     plane: ControlPlane
-    operator: Operator
+    process: Process
     folder: Path
-    """Where the operator was told that temporary files and its home are."""
+    """Where the process was told that temporary files and its home are."""
 
     audit_from: int
-    """The place in the audit log where the operator's life began."""
+    """The place in the audit log where the life began."""
 
     said: list[str]
     """What kubectl printed."""
@@ -34,7 +48,7 @@ class Sinks:
         objects = self._objects()
         ours = [o for o in objects if o["kind"] in {"VaultSecret", "Secret"}]
         pick: dict[str, Callable[[], Any]] = {
-            "operator's log": self.operator.log.read_bytes,
+            "own log": self.process.log.read_bytes,
             "events": lambda: [o for o in objects if o["kind"] == "Event"],
             "status": lambda: [o.get("status") for o in ours],
             "metadata": lambda: [o["metadata"] for o in ours],
@@ -67,7 +81,7 @@ class Sinks:
 
     def _metrics(self) -> bytes:
         paths = ("/metrics", "/livez", "/readyz")
-        return "".join(self.operator.get(path) for path in paths).encode()
+        return "".join(self.process.get(path) for path in paths).encode()
 
     def _audit(self) -> bytes:
         assert self.plane.audit_log is not None
@@ -82,7 +96,7 @@ class Sinks:
         return _EMPTY.sub(bytes(64), raw)
 
     def _proc(self, name: str) -> bytes:
-        return Path(f"/proc/{self.operator.pid}/{name}").read_bytes()
+        return Path(f"/proc/{self.process.pid}/{name}").read_bytes()
 
 
 def _bytes(content: Any) -> bytes:

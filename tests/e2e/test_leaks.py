@@ -17,7 +17,7 @@ from tests.leaks.canary import Canary
 from tests.leaks.scanner import Scanner
 from vaultferry.core.keyring import Keyring
 
-OWN = ["operator's log", "events", "status", "metrics", "command line", "files"]
+OWN = ["own log", "events", "status", "metrics", "command line", "files"]
 OTHERS = [
     "metadata",
     "every object",
@@ -63,7 +63,7 @@ def seen(
             sinks = Sinks(cluster, talkative, folder, start, life.said).read()
         finally:
             talkative.stop()
-        sinks["operator's log"] = talkative.log.read_bytes()
+        sinks["own log"] = talkative.log.read_bytes()
     yield Seen(life, planted, sinks)
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
@@ -93,7 +93,7 @@ def plant(life: Life, cluster: ControlPlane) -> dict[str, Canary]:
     """Have something known stand in each sink, in the way that is natural there."""
     tenant = life.tenant
     planted = {sink: marker(sink) for sink in (*OWN, *OTHERS)}
-    for sink in ("operator's log", "events", "status"):
+    for sink in ("own log", "events", "status"):
         # Logs, events and messages name the resource.
         name = planted[sink].text
         life.apply(tenant.manifest(name, tenant.seal("elsewhere", v="x")))

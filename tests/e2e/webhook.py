@@ -1,8 +1,10 @@
 """The sealing webhook as a child process, and what has the API server ask it."""
 
+import http.client
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -21,6 +23,10 @@ from tests.e2e.tenant import eventually
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:vaultferry-webhook"
 FOLDER = ROOT / "deploy" / "webhook"
 NAME = "vaultferry-webhook"
+
+ANYBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+ANYBODY.check_hostname = False
+ANYBODY.verify_mode = ssl.CERT_NONE
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
@@ -91,6 +97,12 @@ class Webhook:
         finally:
             self.start()
 
+    def restart(self, root_key: str) -> None:
+        """Stop it and start it with another root key, or with several."""
+        self.stop()
+        self.root_key = root_key
+        self.start()
+
     @contextmanager
     def stuck(self) -> Iterator[None]:
         """Have it accept connections and answer nothing meanwhile."""
@@ -140,7 +152,7 @@ def install(plane: ControlPlane) -> None:
 
 
 @contextmanager
-def running(
+def asked_webhook(
     plane: ControlPlane, folder: Path, root_key: str, **environ: str
 ) -> Iterator[Webhook]:
     """Run a webhook that the API server asks, until left."""
@@ -158,17 +170,17 @@ def running(
 @contextmanager
 def asked(plane: ControlPlane, webhook: Webhook) -> Iterator[None]:
     """Have the API server ask it meanwhile."""
-    plane.kubectl("apply", "-f", "-", stdin=webhook.manifest())
+    have_asked(plane, webhook)
     try:
-        wait_until_sealed(plane)
         yield
     finally:
         plane.kubectl("delete", "mutatingwebhookconfiguration", NAME)
         wait_until_refused(plane)
 
 
-def wait_until_sealed(plane: ControlPlane) -> None:
-    """Wait until the API server has plaintext sealed."""
+def have_asked(plane: ControlPlane, webhook: Webhook) -> None:
+    """Have the API server ask it from now on."""
+    plane.kubectl("apply", "-f", "-", stdin=webhook.manifest())
     eventually(lambda: _seals(plane))
 
 
@@ -196,3 +208,16 @@ def accepted(act: Callable[[], object]) -> bool:
     except ControlPlaneError:
         return False
     return True
+
+
+def ask(webhook: Webhook, path: str, text: bytes) -> tuple[int, bytes]:
+    """Ask as any pod can, without a certificate or a token."""
+    connection = http.client.HTTPSConnection(
+        "127.0.0.1", webhook.port, context=ANYBODY, timeout=10
+    )
+    try:
+        connection.request("POST", path, body=text)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()

@@ -5,12 +5,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PWD/.venv/bin:$PATH
 folder=$(mktemp -d)
-operator=
+root=$PWD
+processes=()
 
 finish() {
   code=$?
-  [ -z "$operator" ] || { kill "$operator" 2>/dev/null && wait "$operator"; } || true
-  [ "$code" = 0 ] || { echo "the demo failed; the operator's log ends with:" >&2; tail -n 5 "$folder/operator.log" >&2 || true; }
+  for process in "${processes[@]}"; do kill "$process" 2>/dev/null && wait "$process" || true; done
+  [ "$code" = 0 ] || { echo "the demo failed; the logs end with:" >&2; tail -n 5 "$folder"/*.log >&2 || true; }
   cd / && rm -rf "$folder"
   exit "$code"
 }
@@ -32,6 +33,15 @@ wait_until() {
     sleep 0.2
   done
 }
+# as_account NAME: write the kubeconfig of a service account, and print its path.
+as_account() {
+  local path=$folder/$1.kubeconfig token
+  (umask 077 && kubectl config view --raw --minify > "$path")
+  token=$(kubectl -n vaultferry-system create token "$1")
+  kubectl --kubeconfig "$path" config set-credentials "$1" --token="$token" >/dev/null
+  kubectl --kubeconfig "$path" config set-context --current --user="$1" >/dev/null
+  echo "$path"
+}
 is_gone() { ! kubectl -n shop get secret "$1"; }
 has_keys() { [ "$(keys "$1")" = "$2" ]; }
 keys() { kubectl -n shop get secret "$1" -o go-template='{{range $key, $_ := .data}}{{$key}} {{end}}'; }
@@ -45,13 +55,8 @@ show kubectl create namespace shop
 say "Make a root key, and start the operator under that service account"
 (umask 077 && vaultferry keygen > "$folder/root-key")
 export ENCRYPTION_KEY_FILE=$folder/root-key
-kubectl config view --raw --minify > "$folder/operator.kubeconfig"
-chmod 600 "$folder/operator.kubeconfig"
-token=$(kubectl -n vaultferry-system create token vaultferry)
-kubectl --kubeconfig "$folder/operator.kubeconfig" config set-credentials operator --token="$token" >/dev/null
-kubectl --kubeconfig "$folder/operator.kubeconfig" config set-context --current --user=operator >/dev/null
-KUBECONFIG=$folder/operator.kubeconfig vaultferry run --port 0 2> "$folder/operator.log" &
-operator=$!
+KUBECONFIG=$(as_account vaultferry) vaultferry run --port 0 2> "$folder/operator.log" &
+processes+=($!)
 wait_until 30 grep -q started "$folder/operator.log"
 
 say "Seal the examples with the public key: whoever can seal cannot open"
@@ -91,10 +96,34 @@ wait_until 10 has_keys database "password username "
 printf 'database: %s\n' "$(keys database)"
 
 say "Plaintext is refused by the API server, and not repeated in what it says"
-announce kubectl apply -f plaintext.yaml
-kubectl apply -f - <<'YAML' || true
-{apiVersion: vaultferry.dev/v1alpha1, kind: VaultSecret, metadata: {name: plain, namespace: shop}, spec: {type: token, credentials: {token: plaintext}}}
+cat > plaintext.yaml <<'YAML'
+apiVersion: vaultferry.dev/v1alpha1
+kind: VaultSecret
+metadata: {name: plain, namespace: shop}
+spec: {type: token, credentials: {token: made-up-plaintext}}
 YAML
+show kubectl apply -f plaintext.yaml || true
+
+say "Unless the sealing webhook runs: then the same manifest is sealed on its way in"
+(cd "$root/deploy/webhook" && show kubectl apply -f serviceaccount.yaml -f rbac.yaml -f policy.yaml)
+KUBECONFIG=$(as_account vaultferry-webhook) vaultferry webhook --host 127.0.0.1 --port 0 --health-port 0 2> "$folder/webhook.log" &
+processes+=($!)
+wait_until 30 grep -q started "$folder/webhook.log"
+port=$(sed -n 's/.*"webhook_port": \([0-9]*\).*/\1/p' "$folder/webhook.log")
+announce "vaultferry webhook-configuration --url https://127.0.0.1:$port | kubectl apply -f -"
+vaultferry webhook-configuration --url "https://127.0.0.1:$port" | kubectl apply -f -
+wait_until 30 kubectl apply --dry-run=server -f plaintext.yaml
+show kubectl apply -f plaintext.yaml
+show kubectl -n shop wait --for=condition=Ready --timeout=30s vaultsecrets.vaultferry.dev/plain
+announce "kubectl -n shop get vaultsecrets.vaultferry.dev plain -o yaml | grep -c made-up-plaintext"
+kubectl -n shop get vaultsecrets.vaultferry.dev plain -o yaml > plain.yaml
+! grep -c made-up-plaintext plain.yaml
+show kubectl -n shop get vaultsecrets.vaultferry.dev plain -o "jsonpath={.spec}" | cut -c 1-100
+printf 'plain: %s\n' "$(keys plain)"
+
+say "Applied again, nothing changes; with the webhook off, plaintext is refused again"
+show kubectl diff -f plaintext.yaml && echo "no difference"
+show kubectl delete mutatingwebhookconfiguration vaultferry-webhook
 
 say "Delete a VaultSecret: its Secret goes with it"
 show kubectl -n shop delete vaultsecrets.vaultferry.dev database
@@ -111,6 +140,7 @@ What to try next:
   make controlplane    a control plane of your own to play with; it prints its KUBECONFIG
   docs/install.md      into a real cluster
   docs/vaultsecret.md  every field, what is refused, what each condition means
+  docs/webhook.md      plaintext that is sealed on its way in
   docs/sealing.md      what a token is bound to, and what it protects
   make test            the tests, on a real API server
 TEXT

@@ -21,6 +21,7 @@ class Recorded:
     """Takes the place of the webhook."""
 
     seen: list[Settings]
+    before: list[str]
 
     def __init__(self, settings: Settings, configuration: Configuration) -> None:
         del configuration
@@ -41,9 +42,9 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no cluster, and nothing that is for good: the tests go on in here."""
     monkeypatch.setattr(f"{MODULE}.Webhook", Recorded)
     monkeypatch.setattr(f"{MODULE}.configuration", nowhere)
-    monkeypatch.setattr(f"{MODULE}.harden", lambda: None)
+    monkeypatch.setattr(f"{MODULE}.harden", lambda: Recorded.before.append("harden"))
     monkeypatch.setattr(f"{MODULE}.logs.configure", lambda _: None)
-    Recorded.seen = []
+    Recorded.seen, Recorded.before = [], []
 
 
 def started(*options: str) -> Settings:
@@ -92,6 +93,12 @@ def test_files_that_are_no_certificate_are_refused() -> None:
     said = refusal("webhook", *options, ENCRYPTION_KEY=root_key())
 
     assert said == "--tls-cert, --tls-key: no certificate with its key"
+
+
+def test_it_hides_its_memory_before_anything_else() -> None:
+    refusal("webhook")
+
+    assert Recorded.before == ["harden"]
 
 
 @pytest.mark.parametrize("command", ["webhook", "webhook-configuration"])

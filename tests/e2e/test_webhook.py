@@ -2,14 +2,19 @@
 
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.acts import identity, refusal
+from tests.controlplane import ControlPlane
+from tests.e2e import webhook as webhooks
+from tests.e2e.acts import identity, patch_spec, refusal
 from tests.e2e.audit import AuditLog
 from tests.e2e.plaintext import WAYS, holding, plain, send, synced
-from tests.e2e.tenant import Body, Tenant
+from tests.e2e.tenant import Body, Tenant, eventually
+from tests.e2e.webhook import accepted
 
 pytestmark = pytest.mark.usefixtures("webhook")
 
@@ -91,6 +96,20 @@ def test_a_key_taken_out_is_gone_from_the_tokens_and_the_secret(
 
     assert body["spec"]["sealed"].keys() == {"user"}
     assert tenant.data("db") == {"user": "u"}
+
+
+def test_a_patch_with_plaintext_is_the_whole_truth_too(tenant: Tenant) -> None:
+    synced(tenant, "server-side", plain(tenant, user="u", password=CANARY))
+
+    for kind, change in (
+        ("merge", {"spec": {"credentials": {"user": "merged"}}}),
+        ("json", [{"op": "add", "path": "/spec/credentials", "value": {"new": "n"}}]),
+    ):
+        text = json.dumps(change)
+        tenant.kubectl("patch", "vfs/db", f"--type={kind}", f"--patch={text}")
+
+    assert tenant.get("vaultsecret", "db")["spec"]["sealed"].keys() == {"new"}
+    eventually(lambda: tenant.data("db") == {"new": "n"})
 
 
 @either_way
@@ -237,3 +256,51 @@ def test_client_side_apply_does_not_store_what_the_api_server_drops(
     assert value not in said
     assert not tenant.exists("vaultsecret", "db")
     assert holding(etcd_dir, value) == []
+
+
+def remembered(tenant: Tenant, fields: int, notes: int) -> str:
+    """Return a manifest with long tokens and long notes."""
+    tokens = {f"k{i}": f"vf1.{'A' * 10_000}" for i in range(fields)}
+    attributes = {f"k{i}": '"v\\{}' + "v" * 1_000 for i in range(notes)}
+    return json.dumps(tenant.manifest("db", tokens, attributes=attributes))
+
+
+def test_what_client_side_apply_remembers_of_a_large_manifest_can_be_looked_at(
+    tenant: Tenant,
+) -> None:
+    apply = ("apply", "--dry-run=server", "--filename=-")
+
+    assert "created" in tenant.kubectl(*apply, stdin=remembered(tenant, 17, 35))
+    said = refusal(tenant, *apply, stdin=remembered(tenant, 1, 60))
+    assert "beside tokens: use `kubectl apply --server-side`" in said
+    server_side = (*apply, "--server-side")
+    assert "applied" in tenant.kubectl(*server_side, stdin=remembered(tenant, 1, 60))
+
+
+def test_what_was_remembered_before_the_policy_blocks_nobody(tenant: Tenant) -> None:
+    note = json.dumps({"spec": {"credential": {"a": "old mistake"}}})
+    manifest = tenant.manifest("db", tenant.seal("db", a="x"))
+    manifest["metadata"]["annotations"] = {LAST_APPLIED: note}
+    create = ("create", "--filename=-")
+    assert "check the spelling" in refusal(tenant, *create, stdin=json.dumps(manifest))
+    with without_policy(tenant.plane):
+        eventually(
+            lambda: accepted(
+                lambda: tenant.kubectl(*create, stdin=json.dumps(manifest))
+            )
+        )
+
+    patch_spec(tenant, "db", displayName="still to be changed")
+
+    assert tenant.get("vaultsecret", "db")["spec"]["displayName"]
+
+
+@contextmanager
+def without_policy(plane: ControlPlane) -> Iterator[None]:
+    """Have the policy not bound meanwhile."""
+    kind = "validatingadmissionpolicybindings"
+    plane.kubectl("delete", kind, "--all")
+    try:
+        yield
+    finally:
+        webhooks.install(plane)

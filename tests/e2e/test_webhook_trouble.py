@@ -70,7 +70,9 @@ def test_an_outage_blocks_plaintext_and_nothing_else(
 
     with outage(how, tenant.plane, webhook):
         began = time.monotonic()
-        for way, name in (("client-side", "db"), ("server-side", "new")):
+        tries = [("client-side", "db"), ("server-side", "new")]
+        # Each of them takes the 5 s that the API server waits for an answer.
+        for way, name in tries[: 1 if how == "stuck" else 2]:
             manifest = json.dumps(plain(tenant, name, a=value))
             said = refusal(tenant, *WAYS[way], stdin=manifest)
             assert "is plaintext and nothing here seals it" in said
@@ -81,7 +83,7 @@ def test_an_outage_blocks_plaintext_and_nothing_else(
         synced(tenant, "client-side", sealed)
         tenant.kubectl("delete", "vaultsecret", "sealed")
         # The API server waits 5 s for an answer.
-        assert took < 2 * (5 + 15)
+        assert took < 5 + 25
 
     now = tenant.get("vaultsecret", "db")
     assert was["spec"]["sealed"] == now["spec"]["sealed"]

@@ -1,6 +1,7 @@
 """The sealing webhook as a child process, and what has the API server ask it."""
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ import yaml
 from tests.controlplane import ControlPlane, ControlPlaneError
 from tests.e2e.operator import NAMESPACE, ROOT
 from tests.e2e.tenant import eventually
+from vaultferry.core.lastapplied import ANNOTATION
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:vaultferry-webhook"
 FOLDER = ROOT / "deploy" / "webhook"
@@ -146,9 +148,10 @@ class Webhook:
 
 
 def install(plane: ControlPlane) -> None:
-    """Install account, rights and policy as a person would."""
+    """Install account, rights and policy as a person would, and wait for that."""
     for name in ("serviceaccount", "rbac", "policy"):
         plane.kubectl("apply", "-f", str(FOLDER / f"{name}.yaml"))
+    eventually(lambda: not _takes_anything(plane))
 
 
 @contextmanager
@@ -165,6 +168,7 @@ def asked_webhook(
     finally:
         if webhook.process is not None:
             webhook.stop()
+        plane.kubectl("delete", "-f", str(FOLDER / "policy.yaml"))
 
 
 @contextmanager
@@ -199,6 +203,19 @@ def _seals(plane: ControlPlane) -> bool:
     return accepted(
         lambda: plane.kubectl("create", "--dry-run=server", "-f", "-", stdin=manifest)
     )
+
+
+def _takes_anything(plane: ControlPlane) -> bool:
+    """Tell whether what client-side apply remembers is not looked at."""
+    metadata = {"name": "trial", "namespace": "default"}
+    manifest = {
+        "apiVersion": "vaultferry.dev/v1alpha1",
+        "kind": "VaultSecret",
+        "metadata": {**metadata, "annotations": {ANNOTATION: "{}"}},
+        "spec": {"type": "opaque", "sealed": {"a": "vf1.x"}},
+    }
+    create = ("create", "--dry-run=server", "--filename=-")
+    return accepted(lambda: plane.kubectl(*create, stdin=json.dumps(manifest)))
 
 
 def accepted(act: Callable[[], object]) -> bool:

@@ -178,6 +178,8 @@ WRONG: dict[str, tuple[Any, str]] = {
         {"a": "ä" * 16_385},
         "field a of spec.credentials has 32770 bytes of text, 1 to 32768 wanted",
     ),
+    "a blank in a key": ({"b": "x", f"{CANARY} ": "x"}, "field 2 of 2 is no legal key"),
+    "a long key": ({CANARY * 99: "x"}, "field 1 of 1 is no legal key of a Secret"),
     "65 fields": ({f"k{i}": CANARY for i in range(65)}, "has 65 fields, at most 64"),
 }
 

@@ -190,7 +190,10 @@ WRONG: dict[str, tuple[Body, str]] = {
         },
         "bytes that are not one line of text",
     ),
-    "a key that is none": ({"credentials": {"a b": CANARY}}, "no legal key of a Secre"),
+    "a key that is none": (
+        {"credentials": {"a b": CANARY}},
+        "is no legal key of a Secret",
+    ),
     "too much in all": (
         {"credentials": {f"k{i}": "v" * 32_000 for i in range(13)}},
         "holds more than 524288 characters in all: split the credential",

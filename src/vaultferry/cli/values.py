@@ -3,7 +3,6 @@
 No message holds a path or what stands behind a name: people put values there.
 """
 
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +12,9 @@ from typing import Self
 import click
 
 from vaultferry.cli.refusal import Refused
+from vaultferry.core.model import is_key
 from vaultferry.core.vaultsecret import MAX_FIELDS, MAX_VALUE
 
-# The API server's rule for keys of a Secret.
-_KEY = re.compile(r"(?!\.\.)(?!\.\Z)[-._a-zA-Z0-9]{1,253}")
 _STDIN = "-"
 
 # A terminal in canonical mode cuts a line after 4,095 bytes and tells nobody.
@@ -66,7 +64,7 @@ def _check_names(fields: list[str]) -> None:
     if len(fields) > MAX_FIELDS:
         raise Refused(f"{len(fields)} fields, at most {MAX_FIELDS}")
     for number, field in enumerate(fields, start=1):
-        if _KEY.fullmatch(field) is None:
+        if not is_key(field):
             raise Refused(
                 f"field {number} of {len(fields)}: no legal name; wanted are letters, "
                 "digits, - _ and ., at most 253, and no value"

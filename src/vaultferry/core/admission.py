@@ -10,9 +10,9 @@ from http import HTTPStatus
 from typing import Any, Self
 
 from vaultferry.core import lastapplied
-from vaultferry.core.errors import InvalidSpec, NeedsPerson, ValueInvalid
+from vaultferry.core.errors import InvalidSpec, KeyInvalid, NeedsPerson, ValueInvalid
 from vaultferry.core.keyring import Keyring
-from vaultferry.core.model import GROUP, is_name
+from vaultferry.core.model import GROUP, is_key, is_name
 from vaultferry.core.sealing import Place, Scope
 from vaultferry.core.vaultsecret import MAX_FIELDS, MAX_VALUE, PLURAL
 
@@ -150,6 +150,13 @@ def _values(credentials: object) -> dict[str, bytes]:
         raise InvalidSpec(
             f"spec.credentials has {len(credentials)} fields, at most {MAX_FIELDS}"
         )
+    for number, field in enumerate(credentials, start=1):
+        if not is_key(field):
+            raise KeyInvalid(
+                f"spec.credentials: field {number} of {len(credentials)} is no legal "
+                "key of a Secret: use letters, digits, -, _ and . (at most 253, not "
+                "beginning with ..), and no value"
+            )
     return {field: _value(field, text) for field, text in credentials.items()}
 
 

@@ -1,20 +1,17 @@
 """From a resource and its values to the Secret that ought to exist."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from vaultferry.core.errors import KeyInvalid, TooLarge
 from vaultferry.core.metadata import check_allowed
-from vaultferry.core.model import GROUP
+from vaultferry.core.model import GROUP, is_key
 from vaultferry.core.model import VERSION as API_VERSION
 from vaultferry.core.secret import Desired
 from vaultferry.core.vaultsecret import KIND, Spec, VaultSecret
 
 # A Secret may hold 1 MiB, its metadata and encoding included.
 MAX_DATA = 900 * 1024
-
-_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,7 +75,7 @@ def check_data(data: Mapping[str, bytes]) -> None:
         TooLarge: the data is over the limit.
     """
     for key in sorted(data):
-        if not _KEY.fullmatch(key) or key in {".", ".."} or key.startswith(".."):
+        if not is_key(key):
             raise KeyInvalid(
                 f"key {key[:64]} is not legal in a Secret: use letters, digits, "
                 "-, _ and . (at most 253, not beginning with ..)"

@@ -9,6 +9,7 @@ GROUP = "vaultferry.dev"
 VERSION = "v1alpha1"
 
 _MAX_NAME = 253
+_KEY = re.compile(r"(?!\.\.)(?!\.\Z)[-._a-zA-Z0-9]{1,253}")
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 
 
@@ -19,6 +20,11 @@ def is_name(text: str) -> bool:
     """
     labels = text[: _MAX_NAME + 1].split(".")
     return len(text) <= _MAX_NAME and all(map(_LABEL.fullmatch, labels))
+
+
+def is_key(text: str) -> bool:
+    """Tell whether a text can be a key of a Secret: the API server's own rule."""
+    return _KEY.fullmatch(text) is not None
 
 
 class Model(BaseModel):

@@ -42,6 +42,7 @@ as_account() {
   kubectl --kubeconfig "$path" config set-context --current --user="$1" >/dev/null
   echo "$path"
 }
+is_refused() { ! kubectl apply --dry-run=server -f "$1"; }
 is_gone() { ! kubectl -n shop get secret "$1"; }
 has_keys() { [ "$(keys "$1")" = "$2" ]; }
 keys() { kubectl -n shop get secret "$1" -o go-template='{{range $key, $_ := .data}}{{$key}} {{end}}'; }
@@ -117,13 +118,16 @@ show kubectl apply -f plaintext.yaml
 show kubectl -n shop wait --for=condition=Ready --timeout=30s vaultsecrets.vaultferry.dev/plain
 announce "kubectl -n shop get vaultsecrets.vaultferry.dev plain -o yaml | grep -c made-up-plaintext"
 kubectl -n shop get vaultsecrets.vaultferry.dev plain -o yaml > plain.yaml
-! grep -c made-up-plaintext plain.yaml
+if grep -c made-up-plaintext plain.yaml; then exit 1; fi
 show kubectl -n shop get vaultsecrets.vaultferry.dev plain -o "jsonpath={.spec}" | cut -c 1-100
 printf 'plain: %s\n' "$(keys plain)"
 
 say "Applied again, nothing changes; with the webhook off, plaintext is refused again"
-show kubectl diff -f plaintext.yaml && echo "no difference"
+show kubectl diff -f plaintext.yaml
+echo "no difference"
 show kubectl delete mutatingwebhookconfiguration vaultferry-webhook
+wait_until 30 is_refused plaintext.yaml
+show kubectl apply -f plaintext.yaml || true
 
 say "Delete a VaultSecret: its Secret goes with it"
 show kubectl -n shop delete vaultsecrets.vaultferry.dev database

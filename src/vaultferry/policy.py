@@ -95,6 +95,7 @@ def _policy() -> dict[str, Any]:
                         "apiVersions": [VERSION],
                         "operations": ["CREATE", "UPDATE"],
                         "resources": [PLURAL],
+                        "scope": "Namespaced",
                     }
                 ]
             },

@@ -14,7 +14,7 @@ from tests.e2e.acts import identity, patch_spec, refusal
 from tests.e2e.audit import AuditLog
 from tests.e2e.plaintext import WAYS, holding, plain, send, synced
 from tests.e2e.tenant import Body, Tenant, eventually
-from tests.e2e.webhook import accepted
+from tests.e2e.webhook import accepted, create_raw
 
 pytestmark = pytest.mark.usefixtures("webhook")
 
@@ -284,14 +284,9 @@ def test_what_was_remembered_before_the_policy_blocks_nobody(tenant: Tenant) -> 
     note = json.dumps({"spec": {"credential": {"a": "old mistake"}}})
     manifest = tenant.manifest("db", tenant.seal("db", a="x"))
     manifest["metadata"]["annotations"] = {LAST_APPLIED: note}
-    create = ("create", "--filename=-")
-    assert "check the spelling" in refusal(tenant, *create, stdin=json.dumps(manifest))
+    assert not accepted(lambda: create_raw(tenant.plane, manifest))
     with without_policy(tenant.plane):
-        eventually(
-            lambda: accepted(
-                lambda: tenant.kubectl(*create, stdin=json.dumps(manifest))
-            )
-        )
+        eventually(lambda: accepted(lambda: create_raw(tenant.plane, manifest)))
 
     patch_spec(tenant, "db", displayName="still to be changed")
 

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from vaultferry.core.encoding import to_base64url
 from vaultferry.core.keyring import Keyring
 
 LIFETIME = dt.timedelta(days=90)
@@ -125,8 +124,11 @@ def authorities(keyring: Keyring) -> tuple[Authority, ...]:
 
 
 def paths(keyring: Keyring) -> tuple[str, ...]:
-    """Return the path that each root key makes, newest first: 256 bits nobody knows."""
-    return tuple(f"/{to_base64url(raw)}" for raw in keyring.derive("webhook", "path"))
+    """Return the path of each root key, newest first: 256 bits nobody knows.
+
+    In hex, because the API server takes nothing else as a part of a path.
+    """
+    return tuple(f"/{raw.hex()}" for raw in keyring.derive("webhook", "path"))
 
 
 def _subject(name: str) -> x509.Name:

@@ -34,8 +34,12 @@ def short(remembered: str) -> str:
     return '""'.join(piece[piece.find('"') + 1 :] for piece in pieces)
 
 
+def found(remembered: str) -> bool:
+    return re.search(policy.pattern(), short(remembered)) is not None
+
+
 def matches(body: Body) -> bool:
-    return re.search(policy.pattern(), short(text(body))) is not None
+    return found(text(body))
 
 
 NASTY = (
@@ -105,6 +109,15 @@ REFUSED: dict[str, Body] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_might_hold_a_value_may_not(case: str) -> None:
     assert not matches(REFUSED[case])
+
+
+@pytest.mark.parametrize("beside", ['{"a":"x"}', "x", " "])
+def test_nothing_may_stand_beside_the_manifest(beside: str) -> None:
+    good = text(remembered())
+
+    assert found(good)
+    assert not found(beside + good)
+    assert not found(good + beside)
 
 
 @pytest.mark.parametrize(

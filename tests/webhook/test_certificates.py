@@ -150,6 +150,13 @@ def test_what_is_no_pair_does_not_end_what_is_served(
     assert served.expiry == was + DAY.total_seconds()
 
 
+def test_a_certificate_and_a_key_in_each_others_file_are_no_pair(
+    files: CertificateFiles,
+) -> None:
+    with pytest.raises(CertificateUnusable):
+        Certificates(Files(CertificateFiles(files.key, files.certificate)))
+
+
 def test_halves_of_two_pairs_are_no_pair(
     files: CertificateFiles, authority: Authority, clock: Clock
 ) -> None:

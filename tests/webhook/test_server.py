@@ -104,6 +104,12 @@ def test_the_body_of_a_stranger_is_not_waited_for() -> None:
     assert (answer.status, answer.body) == (404, b"")
 
 
+def test_a_stranger_cannot_stay() -> None:
+    answer = Hook().ask("/", connection="keep-alive")
+
+    assert (answer.status, answer.body) == (404, b"")
+
+
 def test_a_body_over_the_limit_is_refused() -> None:
     hook = Hook()
 

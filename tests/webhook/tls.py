@@ -26,11 +26,15 @@ class Answer:
 
 
 def request(
-    path: str, body: bytes = b"", method: str = "POST", length: int | None = None
+    path: str,
+    body: bytes = b"",
+    method: str = "POST",
+    length: int | None = None,
+    connection: str = "close",
 ) -> bytes:
     """Return a request, of a length that may be a lie."""
     claimed = len(body) if length is None else length
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}", "Connection: close"]
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}", f"Connection: {connection}"]
     return "\r\n".join([*lines, f"Content-Length: {claimed}", "", ""]).encode() + body
 
 

@@ -22,10 +22,11 @@ def verified(issuer: Authority, pem: bytes, host: str, now: dt.datetime) -> bool
     subject: x509.GeneralName = x509.DNSName(host)
     if host[0].isdigit():
         subject = x509.IPAddress(ipaddress.ip_address(host))
+    leaf, *others = x509.load_pem_x509_certificates(pem)
     builder = verification.PolicyBuilder().store(store).time(now)
     try:
         builder.build_server_verifier(subject).verify(  # type: ignore[arg-type]
-            x509.load_pem_x509_certificate(pem), []
+            leaf, others
         )
     except verification.VerificationError:
         return False
@@ -58,6 +59,19 @@ def test_an_authority_signs_only_for_its_root_key() -> None:
 
     assert verified(newest, pair.certificate, HOST, NOW)
     assert not verified(oldest, pair.certificate, HOST, NOW)
+
+
+def test_each_of_several_authorities_stands_for_what_the_first_issues() -> None:
+    issuers = authorities(keyring(1, 2, 3))
+    pair = authority.issue(issuers, HOST, NOW)
+
+    assert [verified(each, pair.certificate, HOST, NOW) for each in issuers] == [
+        True,
+        True,
+        True,
+    ]
+    [stranger] = authorities(keyring(4))
+    assert not verified(stranger, pair.certificate, HOST, NOW)
 
 
 def test_each_certificate_has_a_key_of_its_own() -> None:

@@ -182,6 +182,7 @@ def test_root_keys_are_rotated_without_a_gap(
     seen = []
     try:
         for keys, applied in (
+            (f"{root_key},{newer}", False),
             (f"{newer},{root_key}", False),
             (f"{newer},{root_key}", True),
             (newer, False),
@@ -195,4 +196,4 @@ def test_root_keys_are_rotated_without_a_gap(
         webhook.restart(root_key)
         webhooks.have_asked(plane, webhook)
 
-    assert seen == [True, True, True]
+    assert seen == [True, True, True, True]

@@ -81,7 +81,7 @@ def shown(served: Certificates, authority: Authority, times: int) -> Iterator[An
 def test_our_own_is_renewed_long_before_it_expires(
     clock: Clock, authority: Authority
 ) -> None:
-    served = Certificates(Own(authority, HOST, clock))
+    served = Certificates(Own([authority], HOST, clock))
     answers = shown(served, authority, 3)
     ages = (dt.timedelta(0), RENEWED_AFTER - DAY, RENEWED_AFTER)
     began, serials = clock.now, []
@@ -96,10 +96,22 @@ def test_our_own_is_renewed_long_before_it_expires(
     assert served.expiry == (began + RENEWED_AFTER + LIFETIME).timestamp()
 
 
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_who_trusts_one_of_several_root_keys_trusts_what_is_served(
+    clock: Clock, order: tuple[int, int]
+) -> None:
+    served = Certificates(Own(authorities(keyring(*order)), HOST, clock))
+
+    for number in order:
+        [trusted] = authorities(keyring(number))
+        [answer] = shown(served, trusted, 1)
+        assert answer.status == 404
+
+
 def test_one_that_was_issued_in_the_future_is_renewed(
     clock: Clock, authority: Authority
 ) -> None:
-    served = Certificates(Own(authority, HOST, clock))
+    served = Certificates(Own([authority], HOST, clock))
     clock.now -= 40 * DAY
 
     served.look()
@@ -180,7 +192,7 @@ def test_it_looks_by_itself(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, authority: Authority
 ) -> None:
     monkeypatch.setattr(certificates, "LOOK_SECONDS", 0.01)
-    source = Telling(authority, HOST, clock)
+    source = Telling([authority], HOST, clock)
     served = Certificates(source)
     clock.now += RENEWED_AFTER
 
@@ -196,6 +208,6 @@ def test_it_looks_by_itself(
 
 
 def test_old_versions_of_tls_are_not_spoken(clock: Clock, authority: Authority) -> None:
-    context = Certificates(Own(authority, HOST, clock)).context
+    context = Certificates(Own([authority], HOST, clock)).context
 
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2

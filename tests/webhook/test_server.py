@@ -21,7 +21,8 @@ CANARY = b"canary-value"
 
 RING = keyring(1, 2)
 NEWEST, OLDEST = paths(RING)
-[AUTHORITY, _] = authorities(RING)
+AUTHORITIES = authorities(RING)
+[AUTHORITY, _] = AUTHORITIES
 
 Reply = Callable[[bytes], Coroutine[Any, Any, Body]]
 
@@ -44,7 +45,7 @@ class Hook:
         def now() -> dt.datetime:
             return dt.datetime.now(dt.UTC)
 
-        context = Certificates(Own(AUTHORITY, HOST, now)).context
+        context = Certificates(Own(AUTHORITIES, HOST, now)).context
 
         async def asked() -> Answer:
             async with serving(0, context, handler) as port:

@@ -6,6 +6,7 @@ key can write the webhook configuration anywhere.
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -65,44 +66,50 @@ class Authority:
         """Make it of 32 random bytes, and of more for its serial number."""
         scalar = int.from_bytes(raw, "big") % (_ORDER - 1) + 1
         self._key = ec.derive_private_key(scalar, _CURVE)
-        self._name = _subject(f"vaultferry webhook {key_id}")
-        public_key = self._key.public_key()
-        self._identifier = x509.SubjectKeyIdentifier.from_public_key(public_key)
+        self.serial = int.from_bytes(serial[:_SERIAL_BYTES], "big") >> 1 | 1
+        self.name = _subject(f"vaultferry webhook {key_id}")
+        self.public_key = self._key.public_key()
+        self.identifier = x509.SubjectKeyIdentifier.from_public_key(self.public_key)
+        self.certificate = self.vouch_for(self)
+
+    def vouch_for(self, other: "Authority") -> bytes:
+        """Return a certificate, PEM, by which who trusts this one trusts another."""
+        below = 1 if other is self else 0
+        limits = x509.BasicConstraints(ca=True, path_length=below)
         certificate = (
             x509.CertificateBuilder()
-            .subject_name(self._name)
-            .issuer_name(self._name)
-            .public_key(public_key)
-            .serial_number(int.from_bytes(serial[:_SERIAL_BYTES], "big") >> 1 | 1)
+            .subject_name(other.name)
+            .issuer_name(self.name)
+            .public_key(other.public_key)
+            .serial_number(other.serial)
             .not_valid_before(_BEGIN)
             .not_valid_after(_END)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(limits, critical=True)
             .add_extension(_SIGNING, critical=True)
-            .add_extension(self._identifier, critical=False)
+            .add_extension(other.identifier, critical=False)
+            .add_extension(_issued_by(self.identifier), critical=False)
             .sign(self._key, hashes.SHA256(), ecdsa_deterministic=True)
         )
-        self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
+        return certificate.public_bytes(serialization.Encoding.PEM)
 
     def issue(self, host: str, now: dt.datetime) -> KeyPair:
         """Return a new key with its certificate for a server of that name."""
         key = ec.generate_private_key(_CURVE)
         names = x509.SubjectAlternativeName([_general_name(host)])
-        issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier
+        limits = x509.BasicConstraints(ca=False, path_length=None)
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_subject("vaultferry webhook"))
-            .issuer_name(self._name)
+            .issuer_name(self.name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _SLACK)
             .not_valid_after(now + LIFETIME)
-            .add_extension(
-                x509.BasicConstraints(ca=False, path_length=None), critical=True
-            )
+            .add_extension(limits, critical=True)
             .add_extension(names, critical=False)
             .add_extension(usage, critical=False)
-            .add_extension(issuer(self._identifier), critical=False)
+            .add_extension(_issued_by(self.identifier), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         return KeyPair(
@@ -113,6 +120,17 @@ class Authority:
                 serialization.NoEncryption(),
             ),
         )
+
+
+def issue(issuers: Sequence[Authority], host: str, now: dt.datetime) -> KeyPair:
+    """Return a new key with a certificate that any of some authorities stands for.
+
+    While root keys are rotated, the API server may trust the authority of one alone.
+    """
+    first, *others = issuers
+    pair = first.issue(host, now)
+    vouchers = (other.vouch_for(first) for other in others)
+    return KeyPair(b"".join([pair.certificate, *vouchers]), pair.key)
 
 
 def authorities(keyring: Keyring) -> tuple[Authority, ...]:
@@ -133,6 +151,10 @@ def paths(keyring: Keyring) -> tuple[str, ...]:
 
 def _subject(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _issued_by(issuer: x509.SubjectKeyIdentifier) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer)
 
 
 def _general_name(host: str) -> x509.GeneralName:

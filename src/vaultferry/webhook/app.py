@@ -61,8 +61,7 @@ class Webhook:
 def _source(settings: Settings) -> Own | Files:
     if settings.files is not None:
         return Files(settings.files)
-    # While keys are rotated the configuration may still trust the oldest alone.
-    return Own(authorities(settings.keyring)[-1], settings.host, _now)
+    return Own(authorities(settings.keyring), settings.host, _now)
 
 
 def _now() -> dt.datetime:

@@ -4,13 +4,13 @@ import asyncio
 import datetime as dt
 import ssl
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 from cryptography import x509
 
-from vaultferry.core.authority import RENEWED_AFTER, Authority, KeyPair
+from vaultferry.core.authority import RENEWED_AFTER, Authority, KeyPair, issue
 from vaultferry.webhook.settings import CertificateFiles
 
 log = structlog.get_logger()
@@ -74,8 +74,8 @@ class Certificates:
 class Own:
     """Certificates that we issue ourselves, with a new key each time."""
 
-    def __init__(self, authority: Authority, host: str, now: Now) -> None:
-        self._authority = authority
+    def __init__(self, issuers: Sequence[Authority], host: str, now: Now) -> None:
+        self._issuers = issuers
         self._host = host
         self._now = now
         self._issued = now()
@@ -83,7 +83,7 @@ class Own:
     def read(self) -> KeyPair:
         """Return a new one."""
         self._issued = self._now()
-        return self._authority.issue(self._host, self._issued)
+        return issue(self._issuers, self._host, self._issued)
 
     def newer(self) -> KeyPair | None:
         """Return a new one where the present one is old, or is from the future."""

@@ -7,9 +7,9 @@ expression over all tokens is far over the cost that Kubernetes allows.
 
 from collections.abc import Iterator, Mapping
 
+from vaultferry.core.admission import OTHER_SOURCES
 from vaultferry.core.kubernetestype import REQUIRED, Keys
 from vaultferry.core.location import ENDPOINT, SETTINGS
-from vaultferry.core.admission import OTHER_SOURCES
 from vaultferry.core.secrettype import Fields, SecretType
 from vaultferry.core.vaultsecret import MAX_SEALED
 

@@ -25,7 +25,7 @@ def test_writing_and_checking_agree(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for path in generate.rendered():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("old")
 
     before = generate.main(["--check", str(tmp_path)])

@@ -19,8 +19,9 @@ from vaultferry.core.sealing import Place, Scope
 CANARY = "canary-value"
 
 
-def unchecked(spec: Mapping[str, Any], values: Mapping[str, bytes]) -> None:
-    del spec, values
+def unchecked(spec: Mapping[str, Any], values: Mapping[str, bytes]) -> list[str]:
+    del spec
+    return [f"{len(values)} values"]
 
 
 def sealing(
@@ -57,7 +58,7 @@ def test_a_token_that_holds_the_value_is_kept() -> None:
     made = sealing(plain({"sealed": old["spec"]["sealed"]}, a=CANARY), old, old)
 
     assert made.operations[1]["value"] == old["spec"]["sealed"]
-    assert (made.sealed, made.kept) == (0, 1)
+    assert (made.sealed, made.kept, made.remarks) == (0, 1, ["1 values"])
 
 
 def test_only_what_changed_is_sealed_anew() -> None:
@@ -202,7 +203,7 @@ def test_the_longest_values_are_sealed() -> None:
 
 
 def test_the_type_checks_the_values() -> None:
-    def refusing(spec: Mapping[str, Any], values: Mapping[str, bytes]) -> None:
+    def refusing(spec: Mapping[str, Any], values: Mapping[str, bytes]) -> list[str]:
         assert (spec["type"], values) == ("opaque", {"a": CANARY.encode()})
         raise ValueInvalid("field a cannot be")
 

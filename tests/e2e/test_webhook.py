@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,21 @@ def test_the_same_plaintext_applied_three_times_changes_nothing(
         == (before["metadata"]["resourceVersion"])
     )
     assert identity(tenant, "secret", "db") == secret
+
+
+@either_way
+def test_as_much_as_fits_into_the_api_server_is_sealed_and_kept(
+    way: str, tenant: Tenant
+) -> None:
+    values = {f"k{i}": f"{i}" * 8_000 for i in range(10, 32)}
+    manifest = plain(tenant, **values)
+    was = synced(tenant, way, manifest)
+
+    send(tenant, way, manifest)
+
+    assert len(json.dumps(manifest)) > 256 * 1024
+    assert tenant.get("vaultsecret", "db")["spec"] == was["spec"]
+    assert tenant.data("db") == values
 
 
 @either_way
@@ -152,6 +168,22 @@ def test_server_side_apply_after_client_side_leaves_no_plaintext(
     assert was["metadata"]["generation"] == now["metadata"]["generation"]
     assert LAST_APPLIED in now["metadata"]["annotations"]
     assert CANARY not in json.dumps(now)
+
+
+def test_what_looks_unusual_is_a_warning_without_the_value(tenant: Tenant) -> None:
+    manifest = plain(tenant, access_key_id=CANARY, secret_access_key=CANARY)
+    manifest["spec"]["type"] = "s3"
+    done = subprocess.run(
+        ["kubectl", "create", "--dry-run=server", "--filename=-"],
+        env=tenant.plane.env(),
+        input=json.dumps(manifest),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "Warning: field access_key_id has 34 bytes" in done.stderr
+    assert CANARY not in done.stdout + done.stderr
 
 
 def test_a_dry_run_stores_nothing_and_shows_no_value(tenant: Tenant) -> None:

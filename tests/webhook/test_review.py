@@ -64,6 +64,7 @@ def test_a_new_vaultsecret_is_sealed_without_a_look_at_the_api_server(
     assert opened(patched(body, answer)["spec"]) == {"a": CANARY.encode()}
     assert answer["response"]["uid"] == "of-the-review"
     assert answer["kind"] == "AdmissionReview"
+    assert "warnings" not in answer["response"]
     assert (hook.cluster.calls, hook.counted) == ([], Counter(sealed=1))
 
 
@@ -135,6 +136,16 @@ def test_a_refusal_says_what_to_write_instead(
     assert answer["status"]["code"] == 422
     assert f"VaultSecret {NAME}: {words}" in answer["status"]["message"]
     assert CANARY not in json.dumps(answer) + caplog.text
+
+
+def test_what_looks_unusual_is_a_warning(hook: Hook) -> None:
+    body = plain({"type": "s3"}, access_key_id=CANARY, secret_access_key=CANARY)
+
+    answer = hook.answer(review(body))["response"]
+
+    assert answer["allowed"]
+    assert len(answer["warnings"]) > 0
+    assert CANARY not in str(answer["warnings"])
 
 
 @pytest.mark.parametrize("kind", ["magic", 7, None, ["token"]])

@@ -4,7 +4,7 @@ A message names fields and lengths, never a value: the API server passes it on.
 """
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Self
@@ -20,8 +20,9 @@ Body = Mapping[str, Any]
 Operation = dict[str, Any]
 Tokens = dict[str, str]
 
-Check = Callable[[Body, Mapping[str, bytes]], None]
-"""Given a spec and its values, raises NeedsPerson where these cannot be right."""
+Check = Callable[[Body, Mapping[str, bytes]], Sequence[str]]
+"""Given a spec and its values, raises NeedsPerson where these cannot be right; else
+returns what looks unusual in them."""
 
 OTHER_SOURCES = ("connectionRef", "secretRef")
 """Where `sealed` stands beside one of these, it is left over from before."""
@@ -104,6 +105,9 @@ class Sealing:
     kept: int = 0
     """How many tokens held their value already."""
 
+    remarks: Sequence[str] = ()
+    """What looks unusual in the values, and may be right all the same."""
+
 
 def seal(
     request: Request, keyring: Keyring, live: Body | None, check: Check
@@ -128,7 +132,7 @@ def seal(
             "has both spec.credentials and spec.sealed: leave one of them out"
         )
     values = _values(spec["credentials"])
-    check(spec, values)
+    remarks = check(spec, values)
     if not request.name:
         raise InvalidSpec(
             "has metadata.generateName, and a value is sealed for a name: give it "
@@ -140,7 +144,7 @@ def seal(
         {"op": "add", "path": "/spec/sealed", "value": tokens},
         *_cleaning(request.body),
     ]
-    return Sealing(operations, sealed=len(values) - kept, kept=kept)
+    return Sealing(operations, len(values) - kept, kept, remarks)
 
 
 def _values(credentials: object) -> dict[str, bytes]:

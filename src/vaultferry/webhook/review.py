@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -96,7 +96,8 @@ class Reviewer:
         self._count("sealed" if sealing.sealed else "kept")
         self._told("sealed", request, sealed=sealing.sealed, kept=sealing.kept)
         patch = b64encode(json.dumps(sealing.operations).encode()).decode()
-        return {**answer, "patchType": "JSONPatch", "patch": patch}
+        warnings = {"warnings": list(sealing.remarks)} if sealing.remarks else {}
+        return {**answer, **warnings, "patchType": "JSONPatch", "patch": patch}
 
     def _refused(self, request: Request, status: HTTPStatus, words: str) -> Body:
         self._count("limited" if status == HTTPStatus.TOO_MANY_REQUESTS else "refused")
@@ -109,17 +110,21 @@ class Reviewer:
         log.info(event, **place, operation=request.operation, **more)
 
 
-def check(spec: Body, values: Mapping[str, bytes]) -> None:
-    """Check values as `vaultferry seal` does; of unknown types the schema tells.
+def check(spec: Body, values: Mapping[str, bytes]) -> Sequence[str]:
+    """Check values as `vaultferry seal` does, and return what looks unusual in them.
+
+    Of types that are not known the schema tells.
 
     Raises:
         NeedsPerson: they cannot be right.
     """
     kind, method = spec.get("type"), spec.get("authMethod")
-    if isinstance(kind, str) and kind in secrettypes.names():
-        secrettypes.load(kind).check(
-            method if isinstance(method, str) else None, values
-        )
+    if not isinstance(kind, str) or kind not in secrettypes.names():
+        return ()
+    known = secrettypes.load(kind)
+    chosen = method if isinstance(method, str) else None
+    known.check(chosen, values)
+    return known.remarks(chosen, values)
 
 
 def _parsed(text: bytes) -> Any:

@@ -18,6 +18,8 @@ from tests.e2e.audit import AuditLog
 from tests.e2e.plaintext import WAYS, holding, plain, send, synced
 from tests.e2e.tenant import Body, Tenant, eventually
 from tests.e2e.webhook import Webhook, ask
+from vaultferry.core.keyring import Keyring
+from vaultferry.core.rotation import MANAGER, Rewrite, needed
 
 CANARY = "vfCnary7-plaintext-of-this-test-k9"
 
@@ -178,6 +180,8 @@ def test_root_keys_are_rotated_without_a_gap(
     # The operator of these tests does not know the new key, and it need not.
     manifest = json.dumps(plain(tenant, a="x"))
     create = ("create", "--dry-run=server", "-o", "yaml", "--filename=-")
+    for way in WAYS:
+        synced(tenant, way, plain(tenant, way, a="x"))
 
     seen = []
     try:
@@ -192,8 +196,26 @@ def test_root_keys_are_rotated_without_a_gap(
                 webhooks.have_asked(plane, webhook)
                 time.sleep(1)
             seen.append("vf1.fernet.strict." in tenant.kubectl(*create, stdin=manifest))
+            if applied:
+                rotated = [rotate(tenant, way, newer, root_key) for way in WAYS]
+                for way in WAYS:
+                    send(tenant, way, plain(tenant, way, a="x"))
+                kept = [tenant.get("vaultsecret", way)["spec"] for way in WAYS]
     finally:
         webhook.restart(root_key)
         webhooks.have_asked(plane, webhook)
 
     assert seen == [True, True, True, True]
+    assert [spec["sealed"] for spec in kept] == rotated
+
+
+def rotate(tenant: Tenant, name: str, *root_keys: str) -> dict[str, str]:
+    """Move a VaultSecret to the newest key as `vaultferry rotate` does."""
+    shown = ("get", "vaultsecret", name, "-o", "json", "--show-managed-fields")
+    wanted = needed(Keyring.parse(root_keys), json.loads(tenant.kubectl(*shown)))
+    assert isinstance(wanted, Rewrite)
+    manager = ("--type=merge", f"--field-manager={MANAGER}")
+    text = json.dumps(wanted.patch)
+    tenant.kubectl("patch", f"vfs/{name}", *manager, f"--patch={text}")
+    tokens: dict[str, str] = wanted.patch["spec"]["sealed"]
+    return tokens

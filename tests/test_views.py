@@ -125,7 +125,7 @@ def test_a_resource_that_was_deleted_is_forgotten() -> None:
     vaultsecrets.drop(KEY, UID)
 
     assert (vaultsecrets.get(KEY), len(vaultsecrets)) == (None, 0)
-    assert vaultsecrets.targeting(KEY) == ()
+    assert vaultsecrets.using(KEY) == ()
 
 
 @pytest.mark.parametrize(("key", "uid"), [(KEY, "another"), (OTHER, UID)])
@@ -141,8 +141,8 @@ def test_resources_are_found_by_their_target() -> None:
     named = vault_secret_body(target={"name": NAME})
     vaultsecrets = view(version(1), edited(named, name="other"))
 
-    assert set(vaultsecrets.targeting(KEY)) == {KEY, OTHER}
-    assert vaultsecrets.targeting(Key("elsewhere", NAME)) == ()
+    assert set(vaultsecrets.using(KEY)) == {KEY, OTHER}
+    assert vaultsecrets.using(Key("elsewhere", NAME)) == ()
 
 
 def test_a_target_that_moved_is_found_at_its_new_name_only() -> None:
@@ -151,14 +151,14 @@ def test_a_target_that_moved_is_found_at_its_new_name_only() -> None:
 
     vaultsecrets.put(moved)
 
-    assert vaultsecrets.targeting(OTHER) == (KEY,)
-    assert vaultsecrets.targeting(KEY) == ()
+    assert vaultsecrets.using(OTHER) == (KEY,)
+    assert vaultsecrets.using(KEY) == ()
 
 
 def test_a_resource_without_a_spec_targets_its_own_name() -> None:
     vaultsecrets = view(vault_secret_body() | {"spec": None})
 
-    assert vaultsecrets.targeting(KEY) == (KEY,)
+    assert vaultsecrets.using(KEY) == (KEY,)
 
 
 def saying(number: int, name: str = NAME, **says: str) -> Body:

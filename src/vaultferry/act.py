@@ -4,21 +4,20 @@ from dataclasses import dataclass
 
 from vaultferry import gather
 from vaultferry.cluster import Cluster
-from vaultferry.core import desired, plan, versions
+from vaultferry.core import desired, plan, source, versions
 from vaultferry.core.answers import Absent, Body, Stale
 from vaultferry.core.desired import Credential
 from vaultferry.core.errors import ApiRejected, ApiUnavailable
 from vaultferry.core.keyring import Keyring
+from vaultferry.core.looked import Looked
 from vaultferry.core.report import Realisation
 from vaultferry.core.secret import Current, Desired, Seen
 from vaultferry.core.vaultsecret import SyncedSecret, VaultSecret
-from vaultferry.gather import Looked, Material
+from vaultferry.gather import Material
 from vaultferry.views import Secrets
 
 ROUNDS = 3
 """How often a Secret is looked at again that changes while it is being written."""
-
-_PROVIDER = "sealed"
 
 
 @dataclass(frozen=True)
@@ -131,12 +130,14 @@ def realisation(
         type=kubernetes_type,
         layout=material.rendering.layout,
     )
+    read = material.source
     return Realisation(
         secret=synced,
         version=counted.version,
         fingerprint=counted.fingerprint,
         fields=tuple(sorted(material.values)),
-        provider=_PROVIDER,
+        provider="sealed" if read is None else "secret",
         key_id=material.key_id,
         expires_at=material.expires_at,
+        source=source.version(read) if read else None,
     )

@@ -15,25 +15,12 @@ from vaultferry.core.secret import Content, Current, Seen
 from vaultferry.core.secrettype import SecretType
 from vaultferry.core.vaultsecret import Spec, VaultSecret
 from vaultferry.formats import Rendering
+from vaultferry.sourcing import Source
 from vaultferry.views import Key, Secrets
 
 
 class Superseded(Exception):
     """The attempt is pointless: what it started from is gone or changing."""
-
-
-@dataclass
-class Looked:
-    """The Secret that an attempt last looked at: what its failure is judged by.
-
-    The view tells more than that, where the Secret went or changed meanwhile.
-    """
-
-    seen: Seen | None
-
-    def at(self, current: Current | None) -> None:
-        """Note what was read, or that nothing is there."""
-        self.seen = current.seen if current else None
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,12 +31,18 @@ class Material:
     values: Mapping[str, bytes]
     rendering: Rendering
     kubernetes_type: str
-    key_id: str
+    key_id: str | None
     expires_at: str | None
+    source: Seen | None
+    """The Secret that holds the values, where one does."""
 
 
 def material(
-    keyring: Keyring, resource: VaultSecret, prefixes: Iterable[str], now: str
+    keyring: Keyring,
+    resource: VaultSecret,
+    prefixes: Iterable[str],
+    now: str,
+    found: Source | None = None,
 ) -> Material:
     """Open and lay out the values of a resource.
 
@@ -58,6 +51,7 @@ def material(
         resource: the resource.
         prefixes: those allowed in labels and annotations.
         now: the present time, RFC 3339.
+        found: the source, where the values are not in the resource itself.
 
     Raises:
         NeedsPerson: the spec, a token or a value is not right.
@@ -66,15 +60,22 @@ def material(
     desired.check_metadata(spec, prefixes)
     kind = secrettypes.load(spec.type)
     kind.check_location(spec.location)
-    values = _opened(keyring, resource, spec)
+    values = found.values if found else _opened(keyring, resource, spec)
     kind.check(spec.auth_method, values)
     expires_at = _checked_end(kind, resource, values, now)
     rendering = formats.render(spec.target, Opened(kind, values, spec.location))
     desired.check_data(rendering.data)
     if not merge.is_merging(resource):
         kubernetestype.check(spec.target.type or kind.kubernetes_type, rendering.data)
-    key_id = keyring.oldest(key_ids(spec.sealed))
-    return Material(spec, values, rendering, kind.kubernetes_type, key_id, expires_at)
+    return Material(
+        spec,
+        values,
+        rendering,
+        kind.kubernetes_type,
+        key_id=None if found else keyring.oldest(key_ids(spec.sealed)),
+        expires_at=expires_at,
+        source=found.seen if found else None,
+    )
 
 
 async def current(

@@ -11,10 +11,11 @@ from vaultferry.core import merge, plan, versions
 from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.errors import ApiUnavailable, TargetMissing
 from vaultferry.core.keyring import Keyring
+from vaultferry.core.looked import Looked
 from vaultferry.core.merge import Found
 from vaultferry.core.secret import Seen
 from vaultferry.core.vaultsecret import VaultSecret
-from vaultferry.gather import Looked, Material
+from vaultferry.gather import Material
 from vaultferry.views import Key, Secrets
 
 

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
+from typing import Any
 
-from vaultferry import formats, gather
+from vaultferry import formats, gather, sourcing
 from vaultferry.act import Actor, Done
 from vaultferry.cluster import Cluster
-from vaultferry.core import due, events, expiry, report, requests
+from vaultferry.core import due, events, expiry, report, requests, source
 from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.attempts import Attempts
 from vaultferry.core.backoff import is_outage
@@ -21,6 +22,7 @@ from vaultferry.core.due import Need
 from vaultferry.core.errors import Failure, InvalidSpec, NamespaceTerminating
 from vaultferry.core.events import Event
 from vaultferry.core.keyring import Keyring
+from vaultferry.core.looked import Looked
 from vaultferry.core.merge import is_merging
 from vaultferry.core.outcome import (
     Contended,
@@ -35,8 +37,7 @@ from vaultferry.core.report import Realisation
 from vaultferry.core.secret import Seen
 from vaultferry.core.trickle import Trickle
 from vaultferry.core.urgency import Lane
-from vaultferry.core.vaultsecret import FORCE_SYNC, Status, VaultSecret
-from vaultferry.gather import Looked
+from vaultferry.core.vaultsecret import FORCE_SYNC, Status, SyncedFrom, VaultSecret
 from vaultferry.merge import Merger, left_behind
 from vaultferry.views import Key, Secrets, VaultSecrets
 
@@ -106,6 +107,9 @@ class Reconciler:
     _trickle: Trickle = field(default_factory=Trickle)
     _right: dict[Key, Hashable] = field(default_factory=dict)
     """Secrets that moved since the status was written, and were found right."""
+
+    _read: dict[Key, Hashable] = field(default_factory=dict)
+    """Sources that moved since the status was written, and changed nothing."""
 
     _warned: expiry.Warned = field(default_factory=expiry.Warned)
     _ignored: dict[Key, int] = field(default_factory=dict)
@@ -202,24 +206,32 @@ class Reconciler:
             layout = formats.layout(resource.spec.target)
         except InvalidSpec:
             layout = _UNKNOWN_LAYOUT
-        return due.needed(resource, seen, layout, self._right.get(key))
+        moved = due.has_moved(resource, self._source(resource), self._read.get(key))
+        right = self._right.get(key)
+        return due.needed(resource, seen, layout, right, source_moved=moved)
+
+    def _source(self, resource: VaultSecret) -> Seen | None:
+        """Return the Secret that holds the values as last seen, where one does."""
+        where = sourcing.key(resource)
+        return None if where is None else self.secrets.get(where)
 
     async def _attempt(self, key: Key, resource: VaultSecret, need: Need) -> Result:
         if need is Need.RECOGNISE:
             return await self._report(key, resource, Unchanged())
         if need is Need.SUSPEND:
             return await self._report(key, resource, Suspended())
-        looked = Looked(self.secrets.get(gather.target(resource)))
+        looked = self._looked(resource)
         try:
+            found = await sourcing.read(self.cluster, self.secrets, resource, looked)
             material = gather.material(
-                self.keyring, resource, self.around.prefixes, self.around.now()
+                self.keyring, resource, self.around.prefixes, self.around.now(), found
             )
             done = await self._actor(resource).realise(resource, material, looked)
         except NamespaceTerminating:
             raise
         except Failure as failure:
             # Before the status is written: what ends meanwhile has ended since.
-            basis = self._based(resource, looked.seen)
+            basis = self._based(resource, looked)
             await self._report_failure(key, resource, failure)
             return self._failed(key, basis, failure.reason, retry=failure.retry)
         if need is Need.COMPARE and self._is_let_be(key, resource, done):
@@ -243,6 +255,8 @@ class Reconciler:
         if done.wrote:
             return False
         self._right[key] = done.seen.identity
+        if read := done.realisation.source:
+            self._read[key] = read.uid, read.resource_version
         return self._need(key, resource) is Need.NOTHING
 
     async def _trickled(self, key: Key, resource: VaultSecret) -> Result:
@@ -264,27 +278,30 @@ class Reconciler:
             return _NOTHING
 
     def _noted(self, key: Key, resource: VaultSecret, status: Status) -> Status:
-        """Return a status that names the Secret's version, where that was found right.
+        """Return a status that names the versions of Secrets that were found right.
 
-        Else a later process that cannot tell would have to call it wrong.
+        Else a later process that cannot tell would have to call them wrong.
         """
-        seen = self.secrets.get(gather.target(resource))
-        synced = status.synced_secret
-        if seen is None or synced is None or seen.identity != self._right.get(key):
-            return status
-        moved = {"uid": seen.uid, "resource_version": seen.resource_version}
-        now = synced.model_copy(update=moved)
-        return status.model_copy(update={"synced_secret": now})
+        changes: dict[str, Any] = {}
+        seen, synced = self.secrets.get(gather.target(resource)), status.synced_secret
+        if seen and synced and seen.identity == self._right.get(key):
+            moved = {"uid": seen.uid, "resource_version": seen.resource_version}
+            changes["synced_secret"] = synced.model_copy(update=moved)
+        read = self._source(resource)
+        if read and status.synced_from and read.identity == self._read.get(key):
+            changes["synced_from"] = SyncedFrom(source_secret=source.version(read))
+        return status.model_copy(update=changes)
 
     async def _report_done(self, key: Key, resource: VaultSecret, done: Done) -> Result:
         now, about = self.around.clock(), _about(resource)
-        if done.wrote and resource.status.realised_spec == resource.spec_digest:
+        if done.wrote and _is_repair(resource, done):
             self._contention.repaired(key, about, now)
             self.around.repaired()
         if left := self._contention.lasts(key, about, now):
             result = await self._report(key, resource, Contended(), done.realisation)
             return replace(result, again=left)
-        return await self._report(key, resource, Realised(), done.realisation)
+        how = Realised(external=resource.source_name is not None)
+        return await self._report(key, resource, how, done.realisation)
 
     async def _report(
         self,
@@ -340,13 +357,19 @@ class Reconciler:
         return Result(name, wait)
 
     def _basis(self, resource: VaultSecret) -> Hashable:
-        return self._based(resource, self.secrets.get(gather.target(resource)))
+        return self._based(resource, self._looked(resource))
 
-    def _based(self, resource: VaultSecret, seen: Seen | None) -> Hashable:
+    def _looked(self, resource: VaultSecret) -> Looked:
+        """Return what is in view of the Secrets of a resource."""
+        seen = self.secrets.get(gather.target(resource))
+        return Looked(seen, self._source(resource))
+
+    def _based(self, resource: VaultSecret, looked: Looked) -> Hashable:
         """Return all that an attempt depends on and that we watch."""
         asked = requests.asked(resource.annotations)
-        rival = gather.rival(self.secrets, resource, seen)
-        return *_about(resource), asked, seen and seen.identity, rival
+        rival = gather.rival(self.secrets, resource, looked.seen)
+        seens = [each and each.identity for each in (looked.seen, looked.source)]
+        return *_about(resource), asked, *seens, rival
 
     def _tell_ignored(self, key: Key, resource: VaultSecret) -> None:
         """Post that a forced sync in a bad form is ignored, once for each value."""
@@ -371,6 +394,7 @@ class Reconciler:
         self._attempts.clear(key)
         self._contention.forget(key)
         self._right.pop(key, None)
+        self._read.pop(key, None)
         self._trickle.forget(key)
         self._ignored.pop(key, None)
 
@@ -378,6 +402,13 @@ class Reconciler:
 def _cleaning(key: Key) -> Hashable:
     """Return what failed clean-ups are remembered under: the resource may be there."""
     return "clean", key
+
+
+def _is_repair(resource: VaultSecret, done: Done) -> bool:
+    """Tell whether a Secret was written that had been right, with the same values."""
+    status = resource.status
+    same_values = status.version == done.realisation.version
+    return same_values and status.realised_spec == resource.spec_digest
 
 
 def _about(resource: VaultSecret) -> tuple[str, int]:

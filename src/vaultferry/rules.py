@@ -135,6 +135,12 @@ def resource(types: tuple[SecretType, ...]) -> tuple[Rule, ...]:
             "message": "spec.target.type cannot change: make a new VaultSecret",
         },
         {
+            "rule": "!has(self.spec.secretRef) || "
+            f"self.spec.secretRef.name != {_target_name('self')}",
+            "message": "spec.secretRef names the Secret that is to be made: name "
+            "another one, or give spec.target another name",
+        },
+        {
             "rule": f"({_merges('self')}) == ({_merges('oldSelf')})",
             "message": "spec.target.creationPolicy cannot change to or from Merge: "
             "make a new VaultSecret",
@@ -144,9 +150,14 @@ def resource(types: tuple[SecretType, ...]) -> tuple[Rule, ...]:
 
 _SOURCE: tuple[Rule, ...] = (
     {
-        "rule": "has(self.sealed) || has(self.credentials)",
+        "rule": "has(self.sealed) || has(self.credentials) || has(self.secretRef)",
         "message": "has no source for the values: run `vaultferry seal` and put the "
-        "tokens under spec.sealed",
+        "tokens under spec.sealed, or name a Secret in spec.secretRef",
+    },
+    {
+        "rule": "!has(self.secretRef) || !has(self.sealed) && !has(self.credentials)",
+        "message": "has two sources for the values: keep spec.secretRef or "
+        "spec.sealed, and leave the other out",
     },
     {
         "rule": "!has(self.credentials)",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from vaultferry.core import merge
+from vaultferry.core import merge, source
 from vaultferry.core.conditions import TYPES
 from vaultferry.core.expiry import Expiry
 from vaultferry.core.sealing import key_ids
@@ -42,10 +42,7 @@ class Key(NamedTuple):
 class _Kept:
     uid: str
     version: int
-    target: Key
-    merges: bool
-    says: tuple[tuple[str, str], ...]
-    key_ids: tuple[str, ...]
+    glance: "_Glance"
     text: bytes
 
 
@@ -55,6 +52,7 @@ class VaultSecrets:
     def __init__(self) -> None:
         self._kept: dict[Key, _Kept] = {}
         self._by_target: dict[Key, set[Key]] = defaultdict(set)
+        self._by_source: dict[Key, set[Key]] = defaultdict(set)
         self._says: Counter[tuple[str, str]] = Counter()
         self.by_key_ids: Counter[tuple[str, ...]] = Counter()
         """How many there are, by the key ids of their tokens."""
@@ -84,10 +82,14 @@ class VaultSecrets:
         """Return the VaultSecrets whose target is this Secret."""
         return tuple(self._by_target.get(secret, ()))
 
+    def using(self, secret: Key) -> tuple[Key, ...]:
+        """Return the VaultSecrets that write to this Secret, or read from it."""
+        return *self.targeting(secret), *self._by_source.get(secret, ())
+
     def merged_into(self, key: Key) -> Key | None:
         """Return the Secret that a VaultSecret merges into, if it does."""
         kept = self._kept.get(key)
-        return kept.target if kept and kept.merges else None
+        return kept.glance.target if kept and kept.glance.merges else None
 
     def put(self, body: Body) -> bool:
         """Take an object from a watch or an answer; False if it is old news."""
@@ -97,23 +99,15 @@ class VaultSecrets:
         if before and before.version >= version:
             return False
         self._forget(key)
-        target = Key(key.namespace, _target_name(body))
-        of_keys = key_ids((body.get("spec") or {}).get("sealed"))
         slim = {
             "metadata": {k: v for k, v in metadata.items() if k != "managedFields"},
             "spec": body.get("spec"),
             "status": body.get("status"),
         }
         text = json.dumps(slim, separators=(",", ":")).encode()
-        merges, says = merge.merges(body.get("spec") or {}), _says(body)
-        self._kept[key] = _Kept(
-            metadata["uid"], version, target, merges, says, of_keys, text
-        )
-        self._by_target[target].add(key)
-        self._says.update(says)
-        self.by_key_ids[of_keys] += 1
-        if expiry := Expiry.of_status(body.get("status") or {}):
-            self._expiries[key] = expiry
+        glance = _Glance.of(key, body)
+        self._kept[key] = _Kept(metadata["uid"], version, glance, text)
+        self._remember(key, glance)
         return True
 
     def put_status(self, key: Key, metadata: Body, status: Body) -> None:
@@ -145,21 +139,30 @@ class VaultSecrets:
         if not kept or uid not in {None, kept.uid}:
             return ()
         self._forget(key)
-        return () if kept.merges else self.targeting(kept.target)
+        return () if kept.glance.merges else self.targeting(kept.glance.target)
+
+    def _remember(self, key: Key, glance: "_Glance") -> None:
+        self._by_target[glance.target].add(key)
+        if glance.source:
+            self._by_source[glance.source].add(key)
+        self._says.update(glance.says)
+        self.by_key_ids[glance.key_ids] += 1
+        if glance.expiry:
+            self._expiries[key] = glance.expiry
 
     def _forget(self, key: Key) -> None:
         before = self._kept.pop(key, None)
         if before is None:
             return
+        glance = before.glance
+        _discard(self._by_target, glance.target, key)
+        if glance.source:
+            _discard(self._by_source, glance.source, key)
+        self._says.subtract(glance.says)
+        self.by_key_ids[glance.key_ids] -= 1
+        if not self.by_key_ids[glance.key_ids]:
+            del self.by_key_ids[glance.key_ids]
         self._expiries.pop(key, None)
-        users = self._by_target[before.target]
-        users.discard(key)
-        if not users:
-            del self._by_target[before.target]
-        self._says.subtract(before.says)
-        self.by_key_ids[before.key_ids] -= 1
-        if not self.by_key_ids[before.key_ids]:
-            del self.by_key_ids[before.key_ids]
 
 
 class Secrets:
@@ -221,7 +224,7 @@ class Secrets:
         seen = Seen.parse(body)
         key = Key(seen.namespace, seen.name)
         before = self._kept.get(key)
-        users = self._vaultsecrets.targeting(key)
+        users = self._vaultsecrets.using(key)
         if before and int(before.resource_version) >= int(seen.resource_version):
             # What one of them wrote is still news to the others.
             return len(users) > 1 and before.identity == seen.identity
@@ -229,7 +232,7 @@ class Secrets:
             return False
         self._forget(key)
         marks = merge.marks(seen)
-        if not (users or marks or LABEL in seen.labels):
+        if not (users or marks or LABEL in seen.labels or source.is_relevant(seen)):
             return False
         self._kept[key] = seen
         for mark in marks:
@@ -248,7 +251,7 @@ class Secrets:
         kept = self._kept.get(key)
         if kept and kept.uid == uid:
             self._forget(key)
-        if kept or self._vaultsecrets.targeting(key):
+        if kept or self._vaultsecrets.using(key):
             self._ends.pop(key, None)
             self._ends[key] = version
             if len(self._ends) > _MOST_ENDS:
@@ -262,13 +265,37 @@ class Secrets:
                 del self._by_mark[mark]
 
 
-def _target_name(body: Body) -> str:
-    target = (body.get("spec") or {}).get("target") or {}
-    return str(target.get("name") or body["metadata"]["name"])
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """What is asked of many VaultSecrets at a time, so that none is parsed for it."""
+
+    target: Key
+    source: Key | None
+    merges: bool
+    says: tuple[tuple[str, str], ...]
+    """The conditions, each with its status."""
+
+    key_ids: tuple[str, ...]
+    expiry: Expiry | None
+
+    @classmethod
+    def of(cls, key: Key, body: Body) -> "_Glance":
+        spec, status = body.get("spec") or {}, body.get("status") or {}
+        target = (spec.get("target") or {}).get("name") or key.name
+        read = (spec.get("secretRef") or {}).get("name")
+        told = {c["type"]: c["status"] for c in status.get("conditions") or []}
+        return cls(
+            target=Key(key.namespace, str(target)),
+            source=Key(key.namespace, str(read)) if read else None,
+            merges=merge.merges(spec),
+            says=tuple((kind, told[kind]) for kind in TYPES if kind in told),
+            key_ids=key_ids(spec.get("sealed")),
+            expiry=Expiry.of_status(status),
+        )
 
 
-def _says(body: Body) -> tuple[tuple[str, str], ...]:
-    """Return the conditions that a VaultSecret has, each with its status."""
-    conditions = (body.get("status") or {}).get("conditions") or []
-    says = {each["type"]: each["status"] for each in conditions}
-    return tuple((kind, says[kind]) for kind in TYPES if kind in says)
+def _discard(index: dict[Key, set[Key]], of: Key, key: Key) -> None:
+    """Take a key out of an index, and what it was found by where that was all."""
+    index[of].discard(key)
+    if not index[of]:
+        del index[of]

@@ -79,5 +79,6 @@ def test_only_what_is_wrong_with_values_is_of_the_source() -> None:
     of_source = {name for name, kind in FAILURES.items() if kind.of_source}
 
     tokens = {"TokenMalformed", "TokenNotOpened", "UnknownKeyId"}
+    secrets = {"SourceMissing", "SourceNotAllowed"}
     values = {"FieldMissing", "FieldUnknown", "ValueExpired", "ValueInvalid"}
-    assert of_source == tokens | values
+    assert of_source == tokens | secrets | values

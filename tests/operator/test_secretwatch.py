@@ -89,7 +89,7 @@ class Scene:
         self.heard = 0.0
 
     def _wake(self, secret: Key, lane: Lane) -> None:
-        for key in self.vaultsecrets.targeting(secret):
+        for key in self.vaultsecrets.using(secret):
             self.woken.append(key)
             self.lanes.append(lane)
 

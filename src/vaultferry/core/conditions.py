@@ -26,7 +26,7 @@ TYPES = ("Ready", "Fresh", "Reconciling", "Stalled")
 """The types of conditions, in the order in which they are written."""
 
 _SYNCED = "The Secret realises the resource."
-_FRESH = "The values are as new as spec.refreshInterval asks for."
+_FRESH = "The values are those of the source."
 _PROGRESSING = "The values are being fetched and written."
 _SUSPENDED = "spec.suspend is set: the changed spec is not realised."
 _CONTENDED = "Something else keeps changing the Secret: repaired once a minute."

@@ -20,14 +20,19 @@ class Need(Enum):
     """It is suspended, and its spec is not the one realised: say so."""
 
     COMPARE = auto()
-    """The Secret moved: read it and repair what differs."""
+    """The Secret moved, or the one that holds the values: read, write what differs."""
 
     REALISE = auto()
     """The spec is not realised yet, or was asked for again."""
 
 
 def needed(
-    resource: VaultSecret, seen: Seen | None, layout: int, right: object = None
+    resource: VaultSecret,
+    seen: Seen | None,
+    layout: int,
+    right: object = None,
+    *,
+    source_moved: bool = False,
 ) -> Need:
     """Return what a resource needs.
 
@@ -36,6 +41,8 @@ def needed(
         seen: its Secret as last seen; None if absent or not kept.
         layout: the number of the layout that the code gives its formats.
         right: the `Seen.identity` that was read and found right, if any.
+        source_moved: whether the Secret that holds the values is another than the
+            one that was read.
     """
     if resource.deleting:
         return Need.NOTHING
@@ -44,7 +51,7 @@ def needed(
         return _recognised(resource) if as_realised else Need.SUSPEND
     if requests.pending(resource) or not resource.realised or _is_stale(resource):
         return Need.REALISE
-    if not is_synced(resource, seen) and (seen is None or seen.identity != right):
+    if source_moved or _is_elsewhere(resource, seen, right):
         return Need.COMPARE
     synced = resource.status.synced_secret
     if synced is None or synced.layout != layout:
@@ -58,6 +65,29 @@ def is_synced(resource: VaultSecret, seen: Seen | None) -> bool:
     if synced is None or seen is None:
         return False
     return seen.identity == (synced.uid, synced.resource_version)
+
+
+def has_moved(resource: VaultSecret, source: Seen | None, read: object) -> bool:
+    """Tell whether the source is another Secret, or version, than the one realised.
+
+    Args:
+        resource: the resource as last seen.
+        source: the Secret that holds the values, as last seen.
+        read: the `Seen.identity` of it that was read since and changed nothing.
+    """
+    if resource.source_name is None:
+        return False
+    if source is None:
+        return True
+    synced = resource.status.synced_from
+    used = synced.source_secret if synced else None
+    same = used is not None and source.identity == (used.uid, used.resource_version)
+    return not same and source.identity != read
+
+
+def _is_elsewhere(resource: VaultSecret, seen: Seen | None, right: object) -> bool:
+    """Tell whether the Secret is gone, or a version that nobody has looked at."""
+    return not is_synced(resource, seen) and (seen is None or seen.identity != right)
 
 
 def _is_stale(resource: VaultSecret) -> bool:

@@ -20,6 +20,8 @@ Failure                     the class name is the reason in conditions and event
     ├── TooLarge
     ├── MetadataNotAllowed
     ├── NotAllowed
+    ├── SourceMissing
+    ├── SourceNotAllowed
     ├── TargetMissing
     ├── Conflict
     ├── TypeDiffers
@@ -143,6 +145,18 @@ class MetadataNotAllowed(NeedsPerson):
 
 class NotAllowed(NeedsPerson):
     """The Secret to merge into does not consent, or is of a type that is refused."""
+
+
+class SourceMissing(NeedsPerson):
+    """The Secret that spec.secretRef names does not exist."""
+
+    of_source = True
+
+
+class SourceNotAllowed(NeedsPerson):
+    """The Secret that spec.secretRef names does not consent, or must not be read."""
+
+    of_source = True
 
 
 class TargetMissing(NeedsPerson):

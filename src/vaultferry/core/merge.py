@@ -20,6 +20,7 @@ from vaultferry.core.plan import Keep
 from vaultferry.core.secret import (
     FINGERPRINT,
     OWNER,
+    REFUSED_TYPES,
     VERSION,
     Content,
     Current,
@@ -29,15 +30,6 @@ from vaultferry.core.secret import (
 from vaultferry.core.vaultsecret import VaultSecret
 
 PREFIX = f"merge.{GROUP}/"
-
-# They have a meaning to Kubernetes or to Helm, which is not for us to change.
-_REFUSED = frozenset(
-    {
-        "kubernetes.io/service-account-token",
-        "bootstrap.kubernetes.io/token",
-        "helm.sh/release.v1",
-    }
-)
 
 Body = dict[str, Any]
 
@@ -183,7 +175,7 @@ def unrecorded(seen: Seen, owner: str) -> list[Body]:
 
 
 def _check_type(seen: Seen, content: Content) -> None:
-    if content.type in _REFUSED:
+    if content.type in REFUSED_TYPES:
         raise NotAllowed(
             f"Secret {seen.name} has type {content.type}, which nothing is merged into"
         )

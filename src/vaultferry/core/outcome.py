@@ -95,13 +95,14 @@ def of_failure(
         right: the `Seen.identity` that was read and found right, if any.
     """
     status, synced = resource.status, resource.status.synced_secret
+    external = resource.source_name is not None
     # Not whether it is Ready: the next attempt that fails is to say the same.
     if status.realised_spec != resource.spec_digest:
-        return Failed(failure)
+        return Failed(failure, external=external)
     if synced is None or seen is None or seen.uid != synced.uid:
         return RepairFailed(failure, failure.of_source)
     if isinstance(failure, Conflict):
         return TakenOver(failure)
     if seen.resource_version == synced.resource_version or seen.identity == right:
-        return RefreshFailed(failure) if status.ready else Failed(failure)
+        return RefreshFailed(failure) if status.ready else Failed(failure, external)
     return RepairFailed(failure, failure.of_source)

@@ -11,7 +11,13 @@ from vaultferry.core.outcome import (
     Suspended,
     Unchanged,
 )
-from vaultferry.core.vaultsecret import Status, SyncedSecret, VaultSecret
+from vaultferry.core.vaultsecret import (
+    SecretVersion,
+    Status,
+    SyncedFrom,
+    SyncedSecret,
+    VaultSecret,
+)
 
 _MAX_FIELDS = 100
 
@@ -30,6 +36,8 @@ class Realisation:
     provider: str
     key_id: str | None
     expires_at: str | None
+    source: SecretVersion | None = None
+    """The Secret that the values were read from, where it was one."""
 
 
 def status(
@@ -88,7 +96,7 @@ def _handled(resource: VaultSecret) -> dict[str, Any]:
 def _realised(
     resource: VaultSecret, realisation: Realisation, now: str
 ) -> dict[str, Any]:
-    before = resource.status
+    before, source = resource.status, realisation.source
     return {
         "version": realisation.version,
         "created_at": before.created_at or now,
@@ -96,6 +104,7 @@ def _realised(
             before.updated_at if before.version == realisation.version else now
         ),
         "synced_secret": realisation.secret,
+        "synced_from": source and SyncedFrom(source_secret=source),
         "realised_spec": resource.spec_digest,
         "fields": list(realisation.fields[:_MAX_FIELDS]),
         "field_count": len(realisation.fields),

@@ -15,6 +15,15 @@ VERSION = f"{GROUP}/version"
 FINGERPRINT = f"{GROUP}/fingerprint"
 METADATA = f"{GROUP}/metadata"
 
+# They have a meaning to Kubernetes or to Helm: not for us to read or to change.
+REFUSED_TYPES = frozenset(
+    {
+        "kubernetes.io/service-account-token",
+        "bootstrap.kubernetes.io/token",
+        "helm.sh/release.v1",
+    }
+)
+
 # Positive, canonical, and in the range of the status: others can write it as well.
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 

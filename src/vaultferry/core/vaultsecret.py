@@ -74,6 +74,13 @@ Templates = Annotated[
 ]
 
 
+class SecretRef(Model):
+    """A Secret of the same namespace."""
+
+    name: Name
+    """Its name."""
+
+
 class Target(Model):
     """The Secret that the credential becomes."""
 
@@ -137,6 +144,9 @@ class Spec(Model):
 
     location: Location = Location()
     """Where the credential is used, for formats. Not encrypted."""
+
+    secret_ref: SecretRef | None = None
+    """A Secret of this namespace that holds the values, by its consent."""
 
     target: Target = Target()
     """The Secret that the credential becomes."""
@@ -207,7 +217,7 @@ class SecretVersion(Model):
 
 
 class SyncedFrom(Model):
-    """What the values were read through."""
+    """What the values were read from."""
 
     connection: ConnectionVersion | None = None
     """The VaultConnection."""
@@ -263,7 +273,7 @@ class Status(Model):
     """The Secret as it was last written or found right."""
 
     synced_from: SyncedFrom | None = None
-    """What the values were read through; absent for sealed values."""
+    """What the values were read from; absent for sealed values."""
 
     realised_spec: Annotated[str, Field(max_length=64)] | None = None
     """Digest of the part of the spec that the Secret realises."""
@@ -275,7 +285,7 @@ class Status(Model):
     """How many fields the credential has."""
 
     provider: Annotated[str, Field(max_length=64)] | None = None
-    """Where the values come from: `sealed`, or the provider of the connection."""
+    """Where the values come from: `sealed`, or `secret` for `spec.secretRef`."""
 
     fingerprint: Annotated[str, Field(max_length=128)] | None = None
     """Keyed digest of the values; equal values of other resources do not show."""
@@ -369,6 +379,12 @@ class VaultSecret:
     def suspended(self) -> bool:
         """Whether nothing is to be done until `spec.suspend` is false again."""
         return self.raw_spec.get("suspend") is True
+
+    @property
+    def source_name(self) -> str | None:
+        """The name of the Secret that holds the values, where one does."""
+        name = (self.raw_spec.get("secretRef") or {}).get("name")
+        return None if name is None else str(name)
 
     @property
     def owner(self) -> str:

@@ -144,7 +144,7 @@ class Term:
                 insist([*tasks, *workers])
 
     def _moved(self, secret: Key, lane: Lane) -> None:
-        for key in self.vaultsecrets.targeting(secret):
+        for key in self.vaultsecrets.using(secret):
             self._gate.add(key, lane)
 
     async def _open(self, scope: str | None) -> None:

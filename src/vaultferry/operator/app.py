@@ -2,19 +2,14 @@
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
-from itertools import product
 
 import structlog
 from kubernetes.aio.client import Configuration
 
 from vaultferry.cluster import Cluster
-from vaultferry.core.conditions import TYPES
-from vaultferry.core.urgency import Lane
-from vaultferry.operator import clock, health, lag
+from vaultferry.operator import clock, gauges, health, lag
 from vaultferry.operator.lease import Lease, LeaseLost, new_identity
 from vaultferry.operator.metrics import Metrics
 from vaultferry.operator.scopes import named
@@ -25,9 +20,6 @@ from vaultferry.operator.term import Term
 log = structlog.get_logger()
 
 _SILENCE_SECONDS = 600.0
-
-_DAY_SECONDS = 24 * 3600.0
-_EXPIRING = {"expired": 0, "1d": 1, "7d": 7, "30d": 30}
 
 
 class Operator:
@@ -52,7 +44,12 @@ class Operator:
         self._term: Term | None = None
         """The present leadership; None while this replica waits."""
 
-        self._add_gauges()
+        self.metrics.gauge(
+            "leading",
+            "1 where this replica holds the lease and reconciles, 0 where it waits.",
+            lambda: self.is_leading,
+        )
+        gauges.add(self.metrics, settings.keyring, lambda: self._term)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve, and reconcile while the lease is ours, until told to stop.
@@ -121,103 +118,4 @@ class Operator:
         return lambda: not self.is_leading or not self._term or check(self._term)
 
     def _silence(self) -> float:
-        return self._of_term(Term.silence)
-
-    def _of_term(self, read: Callable[[Term], float]) -> float:
-        """Read something of the present term; 0 while this replica waits."""
-        return 0.0 if self._term is None else read(self._term)
-
-    def _add_gauges(self) -> None:
-        self._add_lane_gauge(
-            "queue_depth",
-            "Keys that wait to be worked on.",
-            lambda lane, term: term.queue.depth(lane),
-        )
-        self._add_lane_gauge(
-            "queue_oldest_seconds",
-            "How long the key that waits longest has waited in its lane.",
-            lambda lane, term: term.queue.age(lane),
-        )
-        self.metrics.gauge(
-            "leading",
-            "1 where this replica holds the lease and reconciles, 0 where it waits.",
-            lambda: self.is_leading,
-        )
-        self._add_gauge(
-            "vaultsecrets", "VaultSecrets in view.", lambda term: len(term.vaultsecrets)
-        )
-        self._add_condition_gauge()
-        self._add_key_gauge()
-        self._add_gauge("secrets", "Secrets in view.", lambda term: len(term.secrets))
-        self._add_gauge(
-            "workers_busy", "Keys that are worked on.", lambda term: term.queue.busy
-        )
-        self._add_gauge(
-            "queue_delayed",
-            "Keys that are due later: retries, and what is looked at again.",
-            lambda term: term.queue.delayed,
-        )
-        self._add_gauge(
-            "failing",
-            "VaultSecrets that failed when they were last attempted.",
-            lambda term: term.reconcile.failing,
-        )
-        self._add_expiring_gauge()
-        self._add_gauge(
-            "secret_watch_silence_seconds",
-            "Since the watch of Secrets last said something, bookmarks included.",
-            Term.silence,
-        )
-
-    def _add_gauge(self, name: str, text: str, read: Callable[[Term], float]) -> None:
-        self.metrics.gauge(name, text, partial(self._of_term, read))
-
-    def _add_expiring_gauge(self) -> None:
-        def count(seconds: float, term: Term) -> float:
-            return term.vaultsecrets.expired_by(time.time() + seconds)
-
-        reads: dict[tuple[str, ...], Callable[[], float]] = {
-            (within,): partial(self._of_term, partial(count, days * _DAY_SECONDS))
-            for within, days in _EXPIRING.items()
-        }
-        self.metrics.gauges(
-            "expiring",
-            "VaultSecrets whose credential expires within that time, or has expired.",
-            ["within"],
-            reads,
-        )
-
-    def _add_lane_gauge(
-        self, name: str, text: str, read: Callable[[Lane, Term], float]
-    ) -> None:
-        reads: dict[tuple[str, ...], Callable[[], float]] = {
-            (lane.name.lower(),): partial(self._of_term, partial(read, lane))
-            for lane in Lane
-        }
-        self.metrics.gauges(name, text, ["lane"], reads)
-
-    def _add_condition_gauge(self) -> None:
-        def read(condition: str, status: str, term: Term) -> float:
-            return term.vaultsecrets.saying(condition, status)
-
-        self.metrics.gauges(
-            "vaultsecrets_condition",
-            "VaultSecrets in view that have a condition, by what it says.",
-            ["condition", "status"],
-            {
-                says: partial(self._of_term, partial(read, *says))
-                for says in product(TYPES, ("True", "False"))
-            },
-        )
-
-    def _add_key_gauge(self) -> None:
-        reads: dict[tuple[str, ...], Callable[[], float]] = {
-            (name, age): partial(self._of_term, partial(Term.sealed_for, name=name))
-            for name, age in self._settings.keyring.ages.items()
-        }
-        self.metrics.gauges(
-            "sealed_vaultsecrets",
-            "VaultSecrets by the oldest key that their values are sealed for.",
-            ["key_id", "age"],
-            reads,
-        )
+        return 0.0 if self._term is None else self._term.silence()

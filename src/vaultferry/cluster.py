@@ -209,7 +209,8 @@ class Cluster:
     ) -> AsyncIterator[tuple[str, Body]]:
         """Yield (type, metadata) of changes of Secrets, bookmarks included.
 
-        Ends when the server ends the watch, after that many seconds at the latest.
+        Ends when the server ends the watch, after that many seconds at the latest, and
+        when it has been silent for too long.
 
         Args:
             namespace: of which Secrets; None: of all.
@@ -236,7 +237,10 @@ class Cluster:
             while line := await _line(response.content, silence):
                 silence = _SILENCE_SECONDS
                 yield event(line)
-        except (aiohttp.ClientError, TimeoutError):
+        except TimeoutError:
+            # Where no Secret changes that is no fault: who watches goes on from there.
+            return
+        except aiohttp.ClientError:
             raise unavailable() from None
         finally:
             response.close()

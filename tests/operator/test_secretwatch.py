@@ -269,6 +269,10 @@ def test_every_word_of_the_server_is_heard() -> None:
     assert heard.heard > silent.heard
 
 
+def test_a_watch_that_ended_without_a_word_was_agreed_to() -> None:
+    assert Scene().play([], []).heard > Scene().play([]).heard
+
+
 def test_a_failure_is_no_word_of_the_server() -> None:
     assert Scene().play(DOWN).heard == Scene().play().heard
 

@@ -62,6 +62,8 @@ class SecretWatch:
         while True:
             try:
                 await self._follow(self._version or await self._list())
+                # It agreed to tell, though there may have been nothing to be told.
+                self._heard()
                 self.restarted("ended")
                 # A server, or a proxy, that ends watches at once must not spin us.
                 await asyncio.sleep(_PAUSE_SECONDS)

@@ -240,7 +240,8 @@ def test_a_namespace_can_always_be_deleted(
 
         print(f"namespace of 5 VaultSecrets gone after {took:.2f} s")
         created = [c for c in audit.calls(since, going.namespace) if "create" in c]
-        assert [c for c in created if not c.endswith("403")] == []
+        # On its way when the VaultSecret went, and refused: the namespace ends.
+        assert [c for c in created if not c.endswith(("403", "404"))] == []
 
 
 def test_a_vaultsecret_deleted_and_made_again_at_once_has_its_secret(

@@ -11,7 +11,7 @@ import yaml
 from cryptography.fernet import Fernet
 
 from tests.controlplane import ControlPlane
-from tests.e2e.acts import fresh
+from tests.e2e.acts import fresh, wait_for_no_leftovers
 from tests.e2e.rotating import Rotated, create, rotated
 from tests.e2e.tenant import eventually
 from vaultferry.core.keyring import Keyring
@@ -27,7 +27,8 @@ OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
 @pytest.fixture
 def world(plane: ControlPlane, tmp_path: Path) -> Iterator[Rotated]:
-    """An operator with the old root key, and an empty namespace."""
+    """An operator with the old root key, and an empty namespace in an empty cluster."""
+    wait_for_no_leftovers(plane)
     with (
         fresh(plane, Keyring.parse([OLD])) as tenant,
         rotated(tenant, tmp_path, OLD) as found,

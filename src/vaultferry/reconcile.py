@@ -256,7 +256,7 @@ class Reconciler:
             return False
         self._right[key] = done.seen.identity
         if read := done.realisation.source:
-            self._read[key] = read.uid, read.resource_version
+            self._read[key] = read.identity
         return self._need(key, resource) is Need.NOTHING
 
     async def _trickled(self, key: Key, resource: VaultSecret) -> Result:

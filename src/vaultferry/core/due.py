@@ -81,7 +81,7 @@ def has_moved(resource: VaultSecret, source: Seen | None, read: object) -> bool:
         return True
     synced = resource.status.synced_from
     used = synced.source_secret if synced else None
-    same = used is not None and source.identity == (used.uid, used.resource_version)
+    same = used is not None and source.identity == used.identity
     return not same and source.identity != read
 
 

@@ -215,6 +215,11 @@ class SecretVersion(Model):
     resource_version: Annotated[str, Field(max_length=64)]
     """Its resourceVersion."""
 
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What `Seen.identity` was then."""
+        return self.uid, self.resource_version
+
 
 class SyncedFrom(Model):
     """What the values were read from."""

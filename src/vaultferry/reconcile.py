@@ -384,8 +384,9 @@ class Reconciler:
         if ends is None:
             return inf
         now = expiry.seconds(self.around.now()) or 0.0
-        resource = self.vaultsecrets.get(key)
-        if resource and self._warned.is_due(key, ends, now):
+        if self._warned.is_due(key, ends, now) and (
+            resource := self.vaultsecrets.get(key)
+        ):
             self.around.post(resource, events.expires(resource.status))
         return expiry.wait(ends, now)
 

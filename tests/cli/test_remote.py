@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.cli.command import CANARY, refusal, run
-from vaultferry.cli import remote
+from vaultferry.cli import pod
 from vaultferry.cli.refusal import Refused
 from vaultferry.cli.remote import There, Unanswered, Where, understood
 from vaultferry.core.answers import Absent, Expired, Stale
@@ -101,7 +101,7 @@ def test_without_a_kubeconfig_it_is_that_of_the_pod(
     none = str(tmp_path / "none")
     assert Where.of(None, none, None).namespace == "default"
     (tmp_path / "namespace").write_text("pod\n")
-    monkeypatch.setattr(remote, "_ACCOUNT_NAMESPACE", tmp_path / "namespace")
+    monkeypatch.setattr(pod, "_NAMESPACE", tmp_path / "namespace")
 
     assert Where.of(None, none, None).namespace == "pod"
 

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TypeVar
 
 import click
 import yaml
 
+from vaultferry.cli import pod
 from vaultferry.cli.refusal import Refused
 from vaultferry.cluster import Cluster
 from vaultferry.core.answers import Absent, Expired, Stale
@@ -20,8 +20,6 @@ from vaultferry.core.model import is_name
 
 MANAGER = "vaultferry"
 """The field manager of what the command writes."""
-
-_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, yaml.YAMLError)
 
@@ -131,14 +129,7 @@ def _own_namespace(kubeconfig: str | None, context: str | None) -> str:
             kubeconfig or os.environ.get("KUBECONFIG")
         )
     except (config.ConfigException, *_UNREADABLE):
-        return _pod_namespace()
+        return pod.namespace("default")
     named = [each for each in contexts if each["name"] == context]
     of_context = (named[0] if named else current)["context"]
     return str(of_context.get("namespace") or "default")
-
-
-def _pod_namespace() -> str:
-    try:
-        return _ACCOUNT_NAMESPACE.read_text().strip()
-    except OSError:
-        return "default"

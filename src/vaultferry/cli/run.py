@@ -3,11 +3,12 @@
 import asyncio
 import os
 import re
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import click
 
+from vaultferry.cli import pod
 from vaultferry.cli.process import LEVELS, configuration, run_until_stopped
 from vaultferry.cli.refusal import OptionsOnly
 from vaultferry.cli.rootkey import read_keyring
@@ -18,16 +19,6 @@ from vaultferry.operator.hardening import harden
 from vaultferry.operator.settings import DEFAULT_NAMESPACE, Settings
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-
-_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
-
-def _own_namespace() -> str:
-    """Return the namespace of the pod that this runs in, or the one of deploy/."""
-    try:
-        return _ACCOUNT_NAMESPACE.read_text().strip()
-    except OSError:
-        return DEFAULT_NAMESPACE
 
 
 class _Namespace(click.ParamType[str]):
@@ -81,7 +72,7 @@ class _Namespace(click.ParamType[str]):
 @click.option(
     "--lease-namespace",
     envvar="POD_NAMESPACE",
-    default=_own_namespace,
+    default=partial(pod.namespace, DEFAULT_NAMESPACE),
     show_default="that of the pod",
     help="Where the Lease is by which one of several replicas leads.",
 )

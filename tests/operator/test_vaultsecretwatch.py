@@ -10,7 +10,8 @@ from kubernetes.aio.client import Configuration
 from tests.running import run
 from vaultferry.cluster import Cluster
 from vaultferry.core.answers import Absent
-from vaultferry.operator import vaultsecretwatch, watching
+from vaultferry.operator import health, vaultsecretwatch, watching
+from vaultferry.operator.metrics import Metrics
 from vaultferry.operator.vaultsecretwatch import VaultSecretWatch
 from vaultferry.views import VaultSecrets
 
@@ -47,6 +48,38 @@ def test_of_a_watch_that_is_cancelled_at_any_moment_nothing_stays(turns: int) ->
         return {str(task.get_coro()) for task in left}
 
     assert run(story()) == set()
+
+
+@pytest.mark.parametrize("end", ["cancelled", "broken"])
+def test_a_request_that_comes_while_kopf_runs_is_answered_though_kopf_ends(
+    end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ConnectionError
+
+    async def story() -> bytes:
+        async with health.serving(0, Metrics(), {}, {}) as port:
+            running = asyncio.create_task(watch(Serving()).run())
+            await asyncio.sleep(0.1)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.sleep(0.1)
+            if end == "cancelled":
+                running.cancel()
+                await asyncio.wait([running])
+            else:
+                await asyncio.sleep(0.5)
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            async with asyncio.timeout(5):
+                answer = await reader.readline()
+            writer.close()
+            running.cancel()
+            await asyncio.wait([running])
+            return answer
+
+    if end == "broken":
+        monkeypatch.setattr(watching, "connection", broken)
+
+    assert run(story()) == b"HTTP/1.1 200 OK\r\n"
 
 
 def test_a_kind_that_is_not_served_yet_is_waited_for(

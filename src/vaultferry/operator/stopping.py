@@ -40,5 +40,5 @@ def insist(
                 task.cancel()
             insist(going, seconds)
 
-    # Not a task: kopf cancels each that it finds when it ends.
+    # Not a task: that would have to be ended as well.
     asyncio.get_running_loop().call_later(seconds, again)

@@ -14,6 +14,7 @@ from vaultferry.core.answers import Absent
 from vaultferry.core.backoff import delay
 from vaultferry.core.errors import Failure
 from vaultferry.operator import watching
+from vaultferry.operator.othertasks import OtherTasks
 from vaultferry.operator.scopes import Scopes
 from vaultferry.operator.stopping import handle_signals
 from vaultferry.operator.watching import Answered
@@ -75,12 +76,11 @@ class VaultSecretWatch:
 
     async def _watch(self) -> None:
         """Run kopf until it ends."""
-        others = asyncio.all_tasks()
         try:
             tasks = await self._spawned()
             # kopf took the signals, and would leave them to nobody when it ends.
             handle_signals(self._stop)
-            await kopf.run_tasks(tasks, ignored=others)
+            await kopf.run_tasks(tasks, ignored=OtherTasks())
         except Exception as error:
             log.exception("watch of VaultSecrets ended")
             self._restarted(type(error).__name__)

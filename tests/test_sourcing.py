@@ -7,12 +7,12 @@ import pytest
 from tests.builders import NAME, NAMESPACE, vault_secret_body
 from tests.running import run
 from tests.world import KEY, World
-from vaultferry import sourcing
 from vaultferry.core.consent import ALLOW
 from vaultferry.core.errors import ApiUnavailable
 from vaultferry.core.looked import Looked
 from vaultferry.core.secret import encoded
 from vaultferry.core.vaultsecret import VaultSecret
+from vaultferry.sourcing import Sources
 from vaultferry.views import Key
 
 SOURCE = Key(NAMESPACE, "made-by-hand")
@@ -202,9 +202,8 @@ def test_a_source_deleted_while_it_is_read_is_not_used() -> None:
 def test_a_source_shows_no_value() -> None:
     world = synced()
 
-    source = run(
-        sourcing.read(world.cluster, world.secrets, resource(world), Looked(None))
-    )
+    sources = Sources(world.cluster, world.secrets)
+    source = run(sources.read(resource(world), Looked(None)))
 
     assert source is not None
     assert "one" not in repr(source)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from vaultferry import gather
 from vaultferry.cluster import Cluster
-from vaultferry.core import desired, plan, source, versions
+from vaultferry.core import desired, plan, versions
 from vaultferry.core.answers import Absent, Body, Stale
 from vaultferry.core.desired import Credential
 from vaultferry.core.errors import ApiRejected, ApiUnavailable
@@ -130,14 +130,13 @@ def realisation(
         type=kubernetes_type,
         layout=material.rendering.layout,
     )
-    read = material.source
     return Realisation(
         secret=synced,
         version=counted.version,
         fingerprint=counted.fingerprint,
         fields=tuple(sorted(material.values)),
-        provider="sealed" if read is None else "secret",
+        provider=material.provider,
         key_id=material.key_id,
         expires_at=material.expires_at,
-        source=source.version(read) if read else None,
+        origin=material.origin,
     )

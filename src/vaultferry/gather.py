@@ -13,9 +13,9 @@ from vaultferry.core.opened import Opened
 from vaultferry.core.sealing import Place, key_ids
 from vaultferry.core.secret import Content, Current, Seen
 from vaultferry.core.secrettype import SecretType
-from vaultferry.core.vaultsecret import Spec, VaultSecret
+from vaultferry.core.source import Source
+from vaultferry.core.vaultsecret import Spec, SyncedFrom, VaultSecret
 from vaultferry.formats import Rendering
-from vaultferry.sourcing import Source
 from vaultferry.views import Key, Secrets
 
 
@@ -33,8 +33,11 @@ class Material:
     kubernetes_type: str
     key_id: str | None
     expires_at: str | None
-    source: Seen | None
-    """The Secret that holds the values, where one does."""
+    provider: str
+    """Where the values come from, in a word."""
+
+    origin: SyncedFrom | None
+    """What they were read from, where that was not the resource itself."""
 
 
 def material(
@@ -74,7 +77,8 @@ def material(
         kind.kubernetes_type,
         key_id=None if found else keyring.oldest(key_ids(spec.sealed)),
         expires_at=expires_at,
-        source=found.seen if found else None,
+        provider=found.provider if found else "sealed",
+        origin=found.viewed.origin if found else None,
     )
 
 

@@ -4,13 +4,13 @@ Level-triggered: it starts from the present state, whatever woke it, and may run
 any time and any number of times. Where nothing differs, nothing is written.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 from typing import Any
 
-from vaultferry import formats, gather, sourcing
+from vaultferry import formats, gather
 from vaultferry.act import Actor, Done
 from vaultferry.cluster import Cluster
 from vaultferry.core import due, events, expiry, report, requests, source
@@ -35,10 +35,12 @@ from vaultferry.core.outcome import (
 )
 from vaultferry.core.report import Realisation
 from vaultferry.core.secret import Seen
+from vaultferry.core.source import Viewed
 from vaultferry.core.trickle import Trickle
 from vaultferry.core.urgency import Lane
-from vaultferry.core.vaultsecret import FORCE_SYNC, Status, SyncedFrom, VaultSecret
+from vaultferry.core.vaultsecret import FORCE_SYNC, Status, VaultSecret
 from vaultferry.merge import Merger, left_behind
+from vaultferry.sourcing import Sources
 from vaultferry.views import Key, Secrets, VaultSecrets
 
 _UNKNOWN_LAYOUT = -1
@@ -91,6 +93,9 @@ class Result:
 
 _NOTHING = Result("nothing")
 
+_SAID: Mapping[Need, Outcome] = {Need.RECOGNISE: Unchanged(), Need.SUSPEND: Suspended()}
+"""What is only said."""
+
 
 @dataclass
 class Reconciler:
@@ -101,6 +106,7 @@ class Reconciler:
     secrets: Secrets
     keyring: Keyring
     around: Surroundings
+    _sources: Sources = field(init=False)
     _merger: Merger = field(init=False)
     _attempts: Attempts = field(default_factory=Attempts)
     _contention: Contention = field(default_factory=Contention)
@@ -117,6 +123,7 @@ class Reconciler:
 
     def __post_init__(self) -> None:
         """Have those who merge into one Secret take turns."""
+        self._sources = Sources(self.cluster, self.secrets)
         self._merger = Merger(self.cluster, self.secrets, self.keyring)
 
     @property
@@ -206,23 +213,17 @@ class Reconciler:
             layout = formats.layout(resource.spec.target)
         except InvalidSpec:
             layout = _UNKNOWN_LAYOUT
-        moved = due.has_moved(resource, self._source(resource), self._read.get(key))
+        viewed = self._sources.viewed(resource)
+        moved = source.has_moved(resource, viewed, self._read.get(key))
         right = self._right.get(key)
         return due.needed(resource, seen, layout, right, source_moved=moved)
 
-    def _source(self, resource: VaultSecret) -> Seen | None:
-        """Return the Secret that holds the values as last seen, where one does."""
-        where = sourcing.key(resource)
-        return None if where is None else self.secrets.get(where)
-
     async def _attempt(self, key: Key, resource: VaultSecret, need: Need) -> Result:
-        if need is Need.RECOGNISE:
-            return await self._report(key, resource, Unchanged())
-        if need is Need.SUSPEND:
-            return await self._report(key, resource, Suspended())
+        if said := _SAID.get(need):
+            return await self._report(key, resource, said)
         looked = self._looked(resource)
         try:
-            found = await sourcing.read(self.cluster, self.secrets, resource, looked)
+            found = await self._sources.read(resource, looked)
             material = gather.material(
                 self.keyring, resource, self.around.prefixes, self.around.now(), found
             )
@@ -234,6 +235,8 @@ class Reconciler:
             basis = self._based(resource, looked)
             await self._report_failure(key, resource, failure)
             return self._failed(key, basis, failure.reason, retry=failure.retry)
+        if found:
+            self._read[key] = found.viewed.identity
         if need is Need.COMPARE and self._is_let_be(key, resource, done):
             self._attempts.clear(key)
             self._trickle.put_off(key, self.around.clock())
@@ -255,8 +258,6 @@ class Reconciler:
         if done.wrote:
             return False
         self._right[key] = done.seen.identity
-        if read := done.realisation.source:
-            self._read[key] = read.identity
         return self._need(key, resource) is Need.NOTHING
 
     async def _trickled(self, key: Key, resource: VaultSecret) -> Result:
@@ -287,10 +288,15 @@ class Reconciler:
         if seen and synced and seen.identity == self._right.get(key):
             moved = {"uid": seen.uid, "resource_version": seen.resource_version}
             changes["synced_secret"] = synced.model_copy(update=moved)
-        read = self._source(resource)
-        if read and status.synced_from and read.identity == self._read.get(key):
-            changes["synced_from"] = SyncedFrom(source_secret=source.version(read))
+        viewed = self._sources.viewed(resource)
+        if viewed and status.synced_from and self._is_read(key, viewed):
+            changes["synced_from"] = viewed.origin
         return status.model_copy(update=changes)
+
+    def _is_read(self, key: Key, viewed: Viewed) -> bool:
+        """Tell whether a source is there, and as it was when it was last read."""
+        there = viewed.identity is not None
+        return there and viewed.identity == self._read.get(key)
 
     async def _report_done(self, key: Key, resource: VaultSecret, done: Done) -> Result:
         now, about = self.around.clock(), _about(resource)
@@ -300,7 +306,7 @@ class Reconciler:
         if left := self._contention.lasts(key, about, now):
             result = await self._report(key, resource, Contended(), done.realisation)
             return replace(result, again=left)
-        how = Realised(external=resource.source_name is not None)
+        how = Realised(external=resource.is_external)
         return await self._report(key, resource, how, done.realisation)
 
     async def _report(
@@ -360,16 +366,17 @@ class Reconciler:
         return self._based(resource, self._looked(resource))
 
     def _looked(self, resource: VaultSecret) -> Looked:
-        """Return what is in view of the Secrets of a resource."""
+        """Return what is in view of the Secret of a resource, and of its source."""
         seen = self.secrets.get(gather.target(resource))
-        return Looked(seen, self._source(resource))
+        viewed = self._sources.viewed(resource)
+        return Looked(seen, viewed.identity if viewed else None)
 
     def _based(self, resource: VaultSecret, looked: Looked) -> Hashable:
         """Return all that an attempt depends on and that we watch."""
         asked = requests.asked(resource.annotations)
         rival = gather.rival(self.secrets, resource, looked.seen)
-        seens = [each and each.identity for each in (looked.seen, looked.source)]
-        return *_about(resource), asked, *seens, rival
+        seen = looked.seen and looked.seen.identity
+        return *_about(resource), asked, seen, looked.source, rival
 
     def _tell_ignored(self, key: Key, resource: VaultSecret) -> None:
         """Post that a forced sync in a bad form is ignored, once for each value."""

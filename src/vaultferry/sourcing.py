@@ -1,6 +1,5 @@
-"""Reads the Secret that a VaultSecret takes its values from."""
+"""Reads the values of a VaultSecret from where they are, if not in itself."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vaultferry import secrettypes
@@ -10,61 +9,66 @@ from vaultferry.core.answers import Absent
 from vaultferry.core.errors import SourceMissing
 from vaultferry.core.looked import Looked
 from vaultferry.core.secret import Content, Seen
+from vaultferry.core.source import Source, Viewed
 from vaultferry.core.vaultsecret import VaultSecret
 from vaultferry.views import Key, Secrets
 
-
-@dataclass(frozen=True, repr=False)
-class Source:
-    """A Secret with the values of a credential; without a `repr`, it holds values."""
-
-    seen: Seen
-    values: Mapping[str, bytes]
+_NAME = "secret"
 
 
-def key(resource: VaultSecret) -> Key | None:
+@dataclass(frozen=True)
+class Sources:
+    """Where values are read from."""
+
+    cluster: Cluster
+    secrets: Secrets
+
+    def viewed(self, resource: VaultSecret) -> Viewed | None:
+        """Return what holds the values as it is in view; None: the resource itself."""
+        where = _key(resource)
+        return None if where is None else source.viewed(self.secrets.get(where))
+
+    async def read(self, resource: VaultSecret, looked: Looked) -> Source | None:
+        """Return the values as they are now; None if they are in the resource itself.
+
+        Args:
+            resource: the resource.
+            looked: what is in view; after a failure, what that was judged by.
+
+        Raises:
+            SourceMissing: there is no such Secret.
+            SourceNotAllowed: it does not consent, or must not be read.
+        """
+        where = _key(resource)
+        if where is None:
+            return None
+        if known := self.secrets.get(where):
+            # Without consent the values are not even asked for.
+            source.check_consent(known, resource)
+        try:
+            body = await self.cluster.get_secret(*where)
+        except Absent:
+            looked.source = None
+            raise SourceMissing(
+                f"Secret {where.name} does not exist: make it, or name another one in "
+                "spec.secretRef"
+            ) from None
+        self.secrets.put(body)
+        if self.secrets.get(where) is None:
+            # The watch has told of its end while this answer was on its way.
+            looked.source = None
+            raise SourceMissing(f"Secret {where.name} was deleted just now")
+        seen = Seen.parse(body)
+        viewed = source.viewed(seen)
+        looked.source = viewed.identity
+        source.check_consent(seen, resource)
+        spec = resource.spec
+        fields = secrettypes.load(spec.type).fields(spec.auth_method)
+        names, content = fields.names if fields else None, Content.parse(body)
+        return Source(viewed, source.values(seen, content, names), _NAME)
+
+
+def _key(resource: VaultSecret) -> Key | None:
     """Return the key of the Secret that holds the values, where one does."""
     name = resource.source_name
     return None if name is None else Key(resource.namespace, name)
-
-
-async def read(
-    cluster: Cluster, secrets: Secrets, resource: VaultSecret, looked: Looked
-) -> Source | None:
-    """Return the source as the API server has it now; None if it is the spec itself.
-
-    Args:
-        cluster: the API server.
-        secrets: what the watch has told.
-        resource: the resource.
-        looked: what is in view; after a failure, what that was judged by.
-
-    Raises:
-        SourceMissing: there is no such Secret.
-        SourceNotAllowed: it does not consent, or must not be read.
-    """
-    where = key(resource)
-    if where is None:
-        return None
-    if known := secrets.get(where):
-        # Without consent the values are not even asked for.
-        source.check_consent(known, resource)
-    try:
-        body = await cluster.get_secret(*where)
-    except Absent:
-        looked.source = None
-        raise SourceMissing(
-            f"Secret {where.name} does not exist: make it, or name another one in "
-            "spec.secretRef"
-        ) from None
-    secrets.put(body)
-    if secrets.get(where) is None:
-        # The watch has told of its end while this answer was on its way.
-        looked.source = None
-        raise SourceMissing(f"Secret {where.name} was deleted just now")
-    looked.source = seen = Seen.parse(body)
-    source.check_consent(seen, resource)
-    spec = resource.spec
-    fields = secrettypes.load(spec.type).fields(spec.auth_method)
-    names, content = fields.names if fields else None, Content.parse(body)
-    return Source(seen, source.values(seen, content, names))

@@ -6,7 +6,7 @@ from tests.builders import NAME, seen, vault_secret
 from vaultferry.core.consent import ALLOW
 from vaultferry.core.errors import FieldMissing, SourceNotAllowed
 from vaultferry.core.secret import OWNER, REFUSED_TYPES, Content
-from vaultferry.core.source import check_consent, is_relevant, values, version
+from vaultferry.core.source import check_consent, is_relevant, values, viewed
 
 READ = {ALLOW: f"read={NAME}"}
 CANARY = b"canary-value"
@@ -75,7 +75,10 @@ def test_what_consents_to_anything_matters() -> None:
     assert not is_relevant(seen())
 
 
-def test_the_version_is_of_the_secret_that_was_read() -> None:
-    read = version(seen(resourceVersion="9"))
+def test_what_a_status_says_of_a_secret_is_the_version_in_view() -> None:
+    origin = viewed(seen(resourceVersion="9")).origin
 
+    assert origin is not None
+    assert origin.source_secret is not None
+    read = origin.source_secret
     assert (read.uid, read.resource_version) == ("uid-of-secret", "9")

@@ -41,8 +41,7 @@ def needed(
         seen: its Secret as last seen; None if absent or not kept.
         layout: the number of the layout that the code gives its formats.
         right: the `Seen.identity` that was read and found right, if any.
-        source_moved: whether the Secret that holds the values is another than the
-            one that was read.
+        source_moved: whether what holds the values is not as it was read.
     """
     if resource.deleting:
         return Need.NOTHING
@@ -65,24 +64,6 @@ def is_synced(resource: VaultSecret, seen: Seen | None) -> bool:
     if synced is None or seen is None:
         return False
     return seen.identity == (synced.uid, synced.resource_version)
-
-
-def has_moved(resource: VaultSecret, source: Seen | None, read: object) -> bool:
-    """Tell whether the source is another Secret, or version, than the one realised.
-
-    Args:
-        resource: the resource as last seen.
-        source: the Secret that holds the values, as last seen.
-        read: the `Seen.identity` of it that was read since and changed nothing.
-    """
-    if resource.source_name is None:
-        return False
-    if source is None:
-        return True
-    synced = resource.status.synced_from
-    used = synced.source_secret if synced else None
-    same = used is not None and source.identity == used.identity
-    return not same and source.identity != read
 
 
 def _is_elsewhere(resource: VaultSecret, seen: Seen | None, right: object) -> bool:

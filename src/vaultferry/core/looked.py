@@ -1,5 +1,6 @@
 """What an attempt looked at."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from vaultferry.core.secret import Current, Seen
@@ -7,16 +8,16 @@ from vaultferry.core.secret import Current, Seen
 
 @dataclass
 class Looked:
-    """The Secrets that an attempt last looked at: what its failure is judged by.
+    """What an attempt last looked at, and what its failure is judged by.
 
-    The view tells more than that, where a Secret went or changed meanwhile.
+    The view tells more than that, where something went or changed meanwhile.
     """
 
     seen: Seen | None
     """The target."""
 
-    source: Seen | None = None
-    """The one that holds the values, where one does."""
+    source: Hashable = None
+    """The `Viewed.identity` of what holds the values; None: it is not there."""
 
     def at(self, current: Current | None) -> None:
         """Note what was read of the target, or that nothing is there."""

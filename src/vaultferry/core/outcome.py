@@ -95,7 +95,7 @@ def of_failure(
         right: the `Seen.identity` that was read and found right, if any.
     """
     status, synced = resource.status, resource.status.synced_secret
-    external = resource.source_name is not None
+    external = resource.is_external
     # Not whether it is Ready: the next attempt that fails is to say the same.
     if status.realised_spec != resource.spec_digest:
         return Failed(failure, external=external)

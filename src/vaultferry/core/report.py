@@ -12,7 +12,6 @@ from vaultferry.core.outcome import (
     Unchanged,
 )
 from vaultferry.core.vaultsecret import (
-    SecretVersion,
     Status,
     SyncedFrom,
     SyncedSecret,
@@ -36,8 +35,8 @@ class Realisation:
     provider: str
     key_id: str | None
     expires_at: str | None
-    source: SecretVersion | None = None
-    """The Secret that the values were read from, where it was one."""
+    origin: SyncedFrom | None = None
+    """What the values were read from, where that was not the resource itself."""
 
 
 def status(
@@ -96,7 +95,7 @@ def _handled(resource: VaultSecret) -> dict[str, Any]:
 def _realised(
     resource: VaultSecret, realisation: Realisation, now: str
 ) -> dict[str, Any]:
-    before, source = resource.status, realisation.source
+    before = resource.status
     return {
         "version": realisation.version,
         "created_at": before.created_at or now,
@@ -104,7 +103,7 @@ def _realised(
             before.updated_at if before.version == realisation.version else now
         ),
         "synced_secret": realisation.secret,
-        "synced_from": source and SyncedFrom(source_secret=source),
+        "synced_from": realisation.origin,
         "realised_spec": resource.spec_digest,
         "fields": list(realisation.fields[:_MAX_FIELDS]),
         "field_count": len(realisation.fields),

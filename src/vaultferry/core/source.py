@@ -1,11 +1,54 @@
 """A Secret as the source of values: whether it may be read, and what it holds."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass
 
 from vaultferry.core import consent, merge
 from vaultferry.core.errors import FieldMissing, SourceNotAllowed
 from vaultferry.core.secret import OWNER, REFUSED_TYPES, Content, Seen
-from vaultferry.core.vaultsecret import SecretVersion, VaultSecret
+from vaultferry.core.vaultsecret import SecretVersion, SyncedFrom, VaultSecret
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """What holds the values of a resource, as it is in view."""
+
+    identity: Hashable = None
+    """Another one where the values may be others; None: it is not there."""
+
+    origin: SyncedFrom | None = None
+    """What a status says of it."""
+
+
+@dataclass(frozen=True, repr=False)
+class Source:
+    """The values of a resource, as they were read; without a `repr`."""
+
+    viewed: Viewed
+    values: Mapping[str, bytes]
+    provider: str
+
+
+def has_moved(resource: VaultSecret, viewed: Viewed | None, read: object) -> bool:
+    """Tell whether the values may be others than those that are realised.
+
+    Args:
+        resource: the resource as last seen.
+        viewed: what holds its values; None: the resource itself.
+        read: the `Viewed.identity` that was read since and changed nothing.
+    """
+    if viewed is None:
+        return False
+    told = viewed.origin and viewed.origin == resource.status.synced_from
+    return not told and (viewed.identity is None or viewed.identity != read)
+
+
+def viewed(seen: Seen | None) -> Viewed:
+    """Return a Secret as what holds values."""
+    if seen is None:
+        return Viewed()
+    read = SecretVersion(uid=seen.uid, resource_version=seen.resource_version)
+    return Viewed(seen.identity, SyncedFrom(source_secret=read))
 
 
 def is_relevant(seen: Seen) -> bool:
@@ -33,11 +76,6 @@ def check_consent(seen: Seen, resource: VaultSecret) -> None:
             f"Secret {seen.name} has keys of a VaultSecret: name a Secret in "
             "spec.secretRef that no VaultSecret writes to"
         )
-
-
-def version(seen: Seen) -> SecretVersion:
-    """Return what a status says of a source that was read."""
-    return SecretVersion(uid=seen.uid, resource_version=seen.resource_version)
 
 
 def values(

@@ -215,11 +215,6 @@ class SecretVersion(Model):
     resource_version: Annotated[str, Field(max_length=64)]
     """Its resourceVersion."""
 
-    @property
-    def identity(self) -> tuple[str, str]:
-        """What `Seen.identity` was then."""
-        return self.uid, self.resource_version
-
 
 class SyncedFrom(Model):
     """What the values were read from."""
@@ -390,6 +385,11 @@ class VaultSecret:
         """The name of the Secret that holds the values, where one does."""
         name = (self.raw_spec.get("secretRef") or {}).get("name")
         return None if name is None else str(name)
+
+    @property
+    def is_external(self) -> bool:
+        """Whether the values are not in the resource itself, so that they can age."""
+        return self.source_name is not None
 
     @property
     def owner(self) -> str:

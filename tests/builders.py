@@ -6,13 +6,14 @@ from functools import cache
 from typing import Any
 
 from tests.keyrings import keyring
+from vaultferry.core.condition import Condition
 from vaultferry.core.desired import Credential, secret
 from vaultferry.core.errors import ApiUnavailable, FieldMissing
 from vaultferry.core.outcome import Realised
 from vaultferry.core.report import Realisation, status
 from vaultferry.core.sealing import Place, Scope
 from vaultferry.core.secret import Content, Current, Desired, Seen
-from vaultferry.core.vaultsecret import Condition, SyncedSecret, VaultSecret
+from vaultferry.core.vaultsecret import SyncedSecret, VaultSecret
 
 Body = dict[str, Any]
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.builders import NEEDS_PERSON, NOW, WILL_RETRY, condition
+from vaultferry.core.condition import Condition
 from vaultferry.core.conditions import decide, observed_generation
 from vaultferry.core.errors import Conflict, NeedsPerson
 from vaultferry.core.outcome import (
@@ -21,7 +22,6 @@ from vaultferry.core.outcome import (
     TakenOver,
     Unchanged,
 )
-from vaultferry.core.vaultsecret import Condition
 
 Before = Sequence[Condition]
 Spoken = dict[str, tuple[str, str]]

@@ -1,8 +1,9 @@
 import pytest
 
 from tests.builders import condition
+from vaultferry.core.condition import Condition
 from vaultferry.core.events import Event, expires, transitions
-from vaultferry.core.vaultsecret import Condition, Status
+from vaultferry.core.vaultsecret import Status
 
 READY = condition("Ready", "True")
 FRESH = condition("Fresh", "True")

@@ -10,7 +10,8 @@ from vaultferry.cli import output
 from vaultferry.cli.remote import Where, understood
 from vaultferry.cluster import Cluster
 from vaultferry.core.answers import Body
-from vaultferry.core.vaultsecret import Condition, Status
+from vaultferry.core.condition import Condition
+from vaultferry.core.vaultsecret import Status
 
 _PAUSE_SECONDS = 0.5
 _NOT_READY = 1

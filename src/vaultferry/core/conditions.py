@@ -7,6 +7,7 @@ and `observedGeneration` does not move on a failure that will be retried.
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from vaultferry.core.condition import Condition
 from vaultferry.core.errors import Failure
 from vaultferry.core.outcome import (
     Contended,
@@ -20,7 +21,6 @@ from vaultferry.core.outcome import (
     TakenOver,
     Unchanged,
 )
-from vaultferry.core.vaultsecret import Condition
 
 TYPES = ("Ready", "Fresh", "Reconciling", "Stalled")
 """The types of conditions, in the order in which they are written."""

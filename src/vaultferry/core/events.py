@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from vaultferry.core.vaultsecret import FORCE_SYNC, Condition, Status
+from vaultferry.core.condition import Condition
+from vaultferry.core.vaultsecret import FORCE_SYNC, Status
 
 
 @dataclass(frozen=True)

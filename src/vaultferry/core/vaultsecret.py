@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from vaultferry.core.errors import InvalidSpec
+from vaultferry.core.condition import Condition, Conditions, Time
 from vaultferry.core.location import Location
-from vaultferry.core.model import GROUP, Model
+from vaultferry.core.model import GROUP, Model, Name, understood
 
 KIND = "VaultSecret"
 PLURAL = "vaultsecrets"
@@ -39,16 +39,7 @@ _NOT_REALISED = frozenset(
 
 _ATOMIC = {"x-kubernetes-map-type": "atomic"}
 
-Name = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=253,
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-    ),
-]
 Text = Annotated[str, Field(max_length=1024)]
-Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Labels = Annotated[
     Mapping[str, Annotated[str, Field(max_length=63)]],
     Field(max_length=64, json_schema_extra=_ATOMIC),
@@ -155,28 +146,6 @@ class Spec(Model):
     """True: the Secret is left as it is until this is false again."""
 
 
-class Condition(Model):
-    """One observation about the resource, as in `metav1.Condition`."""
-
-    type: Annotated[str, Field(max_length=316)]
-    """Ready, Fresh, Reconciling or Stalled."""
-
-    status: Literal["True", "False", "Unknown"]
-    """Whether it holds."""
-
-    reason: Annotated[str, Field(min_length=1, max_length=1024)]
-    """Why, in one CamelCase word of a closed list."""
-
-    message: Annotated[str, Field(max_length=32768)] = ""
-    """Why, for people. Names objects and fields, never a value."""
-
-    last_transition_time: Time
-    """When `status` last changed."""
-
-    observed_generation: int = 0
-    """The generation this was said of."""
-
-
 class SyncedSecret(Model):
     """The Secret as it was last written or found right."""
 
@@ -242,16 +211,7 @@ class Stored(Model):
 class Status(Model):
     """What the operator observed: metadata only, nothing that changes by itself."""
 
-    conditions: Annotated[
-        list[Condition],
-        Field(
-            max_length=8,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
-        ),
-    ] = []
+    conditions: Conditions = []
     """Ready and Fresh, and while true Reconciling or Stalled."""
 
     observed_generation: int = -1
@@ -361,14 +321,7 @@ class VaultSecret:
         Raises:
             InvalidSpec: it does not.
         """
-        try:
-            return Spec.model_validate(self.raw_spec)
-        except ValidationError as error:
-            # Only locations: the input and the message may quote a value.
-            places = sorted(
-                {".".join(map(str, e["loc"][:2])) for e in error.errors(**_NO_VALUES)}
-            )
-        raise InvalidSpec(f"not understood: spec.{', spec.'.join(places)}")
+        return understood(Spec, self.raw_spec)
 
     @property
     def realised(self) -> bool:
@@ -395,13 +348,6 @@ class VaultSecret:
     def owner(self) -> str:
         """The value of the owner annotation on its Secret."""
         return f"{self.namespace}/{self.name}"
-
-
-_NO_VALUES: dict[str, Any] = {
-    "include_input": False,
-    "include_url": False,
-    "include_context": False,
-}
 
 
 def spec_digest(raw_spec: Mapping[str, Any]) -> str:

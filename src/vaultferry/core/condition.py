@@ -1,0 +1,43 @@
+"""Conditions in a status, as in `metav1.Condition`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vaultferry.core.model import Model
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class Condition(Model):
+    """One observation about the resource, as in `metav1.Condition`."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """Ready, Fresh, Reconciling or Stalled."""
+
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Why, in one CamelCase word of a closed list."""
+
+    message: Annotated[str, Field(max_length=32768)] = ""
+    """Why, for people. Names objects and fields, never a value."""
+
+    last_transition_time: Time
+    """When `status` last changed."""
+
+    observed_generation: int = 0
+    """The generation this was said of."""
+
+
+Conditions = Annotated[
+    list[Condition],
+    Field(
+        max_length=8,
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["type"],
+        },
+    ),
+]

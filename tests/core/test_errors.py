@@ -81,4 +81,4 @@ def test_only_what_is_wrong_with_values_is_of_the_source() -> None:
     tokens = {"TokenMalformed", "TokenNotOpened", "UnknownKeyId"}
     secrets = {"SourceMissing", "SourceNotAllowed"}
     values = {"FieldMissing", "FieldUnknown", "ValueExpired", "ValueInvalid"}
-    assert of_source == tokens | secrets | values
+    assert of_source == tokens | secrets | values | {"ReferenceInvalid"}

@@ -9,6 +9,7 @@ Failure                     the class name is the reason in conditions and event
 │   └── NotLeading
 └── NeedsPerson             tried again when something we watch changes; Stalled
     ├── InvalidSpec
+    ├── ReferenceInvalid
     ├── TokenMalformed
     ├── TokenNotOpened
     ├── UnknownKeyId
@@ -87,6 +88,12 @@ class NotLeading(WillRetry):
 
 class InvalidSpec(NeedsPerson):
     """The stored spec is not one that this version understands."""
+
+
+class ReferenceInvalid(NeedsPerson):
+    """A reference is not written as the vault's provider has it."""
+
+    of_source = True
 
 
 class TokenMalformed(NeedsPerson):

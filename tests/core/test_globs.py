@@ -1,0 +1,104 @@
+"""Which references and keys a glob matches."""
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vaultferry.core.globs import fault, matches
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("op://DevOps/App/key", "op://DevOps/App/key"),
+        ("op://DevOps/*/key", "op://DevOps/App/key"),
+        ("op://DevOps/*/key", "op://DevOps//key"),
+        ("op://DevOps/App-*", "op://DevOps/App-"),
+        ("op://DevOps/**", "op://DevOps/App/section/key"),
+        ("op://DevOps/**/key", "op://DevOps/App/section/key"),
+        ("**", ""),
+        ("**", "any/thing"),
+        ("**/key", "/key"),
+        ("*", "thing"),
+        ("*", ""),
+        ("a*b**c*d", "abxbc/cd"),
+        ("a?[b]\\{c}", "a?[b]\\{c}"),
+        ("*/", "a/"),
+        ("ü*", "üß"),
+    ],
+)
+def test_a_glob_matches(pattern: str, text: str) -> None:
+    assert fault(pattern) is None
+    assert matches(pattern, text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("op://DevOps/*", "op://DevOps/App/key"),
+        ("op://DevOps/**", "op://DevOps"),
+        ("op://DevOps/**", "op://DevOps2/App"),
+        ("op://DevOps/**", "xop://DevOps/App"),
+        ("op://DevOps/App", "op://DevOps/App "),
+        ("op://DevOps/App", "op://DevOps/App\n"),
+        ("op://devops/App", "op://DevOps/App"),
+        ("a?c", "abc"),
+        ("[ab]", "a"),
+        ("*", "/"),
+        ("*a", "ab"),
+        ("a", ""),
+        ("a", "aa"),
+        ("a*b", "a/b"),
+    ],
+)
+def test_a_glob_does_not_match(pattern: str, text: str) -> None:
+    assert fault(pattern) is None
+    assert not matches(pattern, text)
+
+
+def test_without_segments_a_star_is_any_run() -> None:
+    assert matches("a*b", "a/x/b", segmented=False)
+    assert matches("a**b", "a/x/b", segmented=False)
+    assert not matches("a*b", "a/x/c", segmented=False)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("", "write **"),
+        ("a***", "write *"),
+        ("****", "write *"),
+        ("a" * 1025, "at most 1024"),
+        ("a\nb", "control"),
+        ("a\x00", "control"),
+    ],
+)
+def test_a_glob_that_is_none_matches_nothing(pattern: str, said: str) -> None:
+    assert said in (fault(pattern) or "")
+    assert not matches(pattern, pattern)
+    assert not matches(pattern, "a")
+
+
+@given(st.text("ab/*", max_size=10), st.text("ab/*", max_size=10))
+def test_a_glob_matches_what_the_expression_does(pattern: str, text: str) -> None:
+    def expression(segment: str) -> str:
+        parts = re.split(r"(\*\*|\*)", pattern)
+        stars = {"**": ".*", "*": segment}
+        return "".join(stars.get(part, re.escape(part)) for part in parts)
+
+    valid = fault(pattern) is None
+    for segmented, segment in ((True, "[^/]*"), (False, ".*")):
+        found = re.fullmatch(expression(segment), text)
+        assert matches(pattern, text, segmented=segmented) == (valid and bool(found))
+
+
+def test_no_glob_takes_long() -> None:
+    began = time.perf_counter()
+
+    assert not matches("**a*" * 255 + "b", "a" * 10_000)
+    assert not matches("*a" * 500, "a/" * 5_000)
+
+    assert time.perf_counter() - began < 1

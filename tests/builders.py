@@ -13,6 +13,7 @@ from vaultferry.core.outcome import Realised
 from vaultferry.core.report import Realisation, status
 from vaultferry.core.sealing import Place, Scope
 from vaultferry.core.secret import Content, Current, Desired, Seen
+from vaultferry.core.vaultconnection import VaultConnection
 from vaultferry.core.vaultsecret import SyncedSecret, VaultSecret
 
 Body = dict[str, Any]
@@ -42,6 +43,20 @@ def vault_secret_body(**spec: Any) -> Body:
     metadata |= {"generation": 1, "resourceVersion": "1"}
     stored = {"type": "token", "sealed": {"token": sealed()}} | spec
     return {"metadata": metadata, "spec": stored, "status": {"observedGeneration": -1}}
+
+
+def connection_body(**spec: Any) -> Body:
+    """Return a VaultConnection to a config of Doppler, as it is before any report."""
+    metadata: Body = {"namespace": NAMESPACE, "name": "vault", "uid": "uid-of-vault"}
+    metadata |= {"generation": 1, "resourceVersion": "1"}
+    doppler = {"project": "shop", "config": "prd", "tokenSecretRef": {"name": "token"}}
+    stored = {"doppler": doppler} | spec
+    return {"metadata": metadata, "spec": stored, "status": {"observedGeneration": -1}}
+
+
+def connection(**spec: Any) -> VaultConnection:
+    """Return a VaultConnection."""
+    return VaultConnection.parse(connection_body(**spec))
 
 
 def edited(body: Body, **metadata: Any) -> Body:

@@ -1085,7 +1085,7 @@ def test_values_that_can_be_had_again_are_fresh_again() -> None:
     world.step()
 
     assert world.says == READY
-    assert world.calls == ["get secret", "patch status"]
+    assert world.calls == ["patch status"]
 
 
 def test_a_forced_sync_of_a_secret_found_right_leaves_it_ready() -> None:

@@ -6,11 +6,14 @@ from tests.builders import NAME, NAMESPACE, NOW, Body, edited, vault_secret_body
 from tests.keyrings import keyring
 from tests.running import run
 from tests.standin import StandIn
+from vaultferry.connections import Connections
 from vaultferry.core.events import Event
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.secret import Content
 from vaultferry.core.vaultsecret import Status, VaultSecret
+from vaultferry.places import PlaceKey, Places
 from vaultferry.reconcile import Reconciler, Result, Surroundings
+from vaultferry.sourcing import VaultSource
 from vaultferry.views import Key, Secrets, VaultSecrets
 
 KEY = Key(NAMESPACE, NAME)
@@ -25,13 +28,25 @@ class World:
         self.wall = NOW
         self.events: list[Event] = []
         self.repairs = 0
+        self.seconds = 0.0
+        self.due: list[PlaceKey] = []
+        self.woken: list[Key] = []
+        self.told: list[Key] = []
         self.start(ring)
         self.apply(vault_secret_body(**spec))
 
     def start(self, ring: Keyring | None = None) -> None:
         """Start the operator anew: its memory is empty, its views are complete."""
         self.vaultsecrets = VaultSecrets()
-        self.secrets = Secrets(self.vaultsecrets)
+        self.connections = Connections()
+        self.secrets = Secrets(self.vaultsecrets, self.connections.opening)
+        self.places = Places(
+            lambda place, _: self.due.append(place),
+            lambda key, _: self.woken.append(key),
+            self.told.append,
+            lambda: self.now,
+            lambda: self.seconds,
+        )
         around = Surroundings(
             now=lambda: self.wall,
             clock=lambda: self.now,
@@ -41,7 +56,12 @@ class World:
             prefixes=("app.kubernetes.io",),
         )
         self.reconcile = Reconciler(
-            self.cluster, self.vaultsecrets, self.secrets, ring or keyring(), around
+            self.cluster,
+            self.vaultsecrets,
+            self.secrets,
+            ring or keyring(),
+            around,
+            VaultSource(self.connections, self.places, lambda: self.now),
         )
         self.watch()
 

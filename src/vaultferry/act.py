@@ -52,9 +52,9 @@ class Actor:
             Failure: it could not be, or must not.
             Superseded: the resource or its Secret is going or changing.
         """
-        comparable = versions.comparable(self.keyring, resource, material.values)
+        unchanged = versions.unchanged(self.keyring, resource, material.values)
         current = await gather.current(
-            self.cluster, self.secrets, resource, comparable=comparable
+            self.cluster, self.secrets, resource, material, unchanged=unchanged
         )
         for _ in range(ROUNDS):
             looked.at(current)

@@ -15,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 
+from vaultferry.core import vaultconnection
 from vaultferry.core.answers import Body, event, page, refused, unavailable
 from vaultferry.core.errors import NotLeading
 from vaultferry.core.model import GROUP, VERSION
@@ -117,6 +118,13 @@ class Cluster:
         path = _vaultsecret(namespace, name) + "/status"
         return await self._call("PATCH", path, patch, accept=_META)
 
+    async def patch_connection_status(
+        self, namespace: str, name: str, patch: Body
+    ) -> None:
+        """Merge-patch the status of a VaultConnection."""
+        path = f"{_vaultconnections(namespace)}/{quote(name)}/status"
+        await self._call("PATCH", path, patch, accept=_META)
+
     async def get_secret(self, namespace: str, name: str) -> Body:
         """Return a Secret with its data."""
         return await self._call("GET", _secret(namespace, name))
@@ -203,6 +211,13 @@ class Cluster:
         """Yield VaultSecrets by small pages, as `list_secrets` does their metadata."""
         few = {"limit": str(_PAGE_OF_WHOLE)}
         return self._pages(_vaultsecrets(namespace), few, _JSON)
+
+    def list_vaultconnections(
+        self, namespace: str | None
+    ) -> AsyncIterator[tuple[list[Body], str]]:
+        """Yield VaultConnections by pages, whole, as `list_secrets` does metadata."""
+        few = {"limit": str(_PAGE_OF_WHOLE)}
+        return self._pages(_vaultconnections(namespace), few, _JSON)
 
     async def watch_secrets(
         self, namespace: str | None, resource_version: str, seconds: int
@@ -358,6 +373,10 @@ def _vaultsecret(namespace: str, name: str) -> str:
 
 def _vaultsecrets(namespace: str | None) -> str:
     return f"/apis/{GROUP}/{VERSION}{_within(namespace)}/{PLURAL}"
+
+
+def _vaultconnections(namespace: str | None) -> str:
+    return f"/apis/{GROUP}/{VERSION}{_within(namespace)}/{vaultconnection.PLURAL}"
 
 
 def _config_map(namespace: str, name: str) -> str:

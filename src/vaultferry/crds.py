@@ -1,16 +1,21 @@
 """The CustomResourceDefinitions, from the models."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
-from vaultferry import formats, rules, secrettypes
-from vaultferry.core.model import GROUP, VERSION
+from vaultferry import formats, providers, rules, secrettypes
+from vaultferry.core import vaultconnection
+from vaultferry.core.model import GROUP, VERSION, Model
 from vaultferry.core.secrettype import SecretType
 from vaultferry.core.structural import Schema, structural
 from vaultferry.core.vaultsecret import KIND, PLURAL, Spec, Status
+from vaultferry.rules import Rule
 
-_COLUMNS = (
+_Columns = tuple[tuple[str, str, str], ...]
+
+_COLUMNS: _Columns = (
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status'),
     ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason'),
     ("Type", "string", ".spec.type"),
@@ -19,35 +24,53 @@ _COLUMNS = (
     ("Age", "date", ".metadata.creationTimestamp"),
 )
 
+_WAYS: _Columns = (
+    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status'),
+    ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason'),
+    ("Age", "date", ".metadata.creationTimestamp"),
+)
+
 
 def vaultsecrets() -> dict[str, Any]:
     """Return the CustomResourceDefinition of VaultSecret."""
+    return _definition(KIND, PLURAL, "vfs", _vaultsecret())
+
+
+def vaultconnections() -> dict[str, Any]:
+    """Return the CustomResourceDefinition of VaultConnection."""
+    kind, plural = vaultconnection.KIND, vaultconnection.PLURAL
+    return _definition(kind, plural, "vfc", _vaultconnection())
+
+
+def text(definition: dict[str, Any]) -> str:
+    """Return a CustomResourceDefinition as YAML."""
+    return yaml.safe_dump(definition, sort_keys=False, width=88)
+
+
+def _definition(
+    kind: str, plural: str, short: str, version: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "metadata": {"name": f"{plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
             "names": {
                 "categories": ["vaultferry"],
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "shortNames": ["vfs"],
-                "singular": KIND.lower(),
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": plural,
+                "shortNames": [short],
+                "singular": kind.lower(),
             },
             "scope": "Namespaced",
-            "versions": [_version()],
+            "versions": [version],
         },
     }
 
 
-def text() -> str:
-    """Return the CustomResourceDefinition as YAML."""
-    return yaml.safe_dump(vaultsecrets(), sort_keys=False, width=88)
-
-
-def _version() -> dict[str, Any]:
+def _version(columns: _Columns, schema: Schema, **more: Any) -> dict[str, Any]:
     return {
         "name": VERSION,
         "served": True,
@@ -55,30 +78,54 @@ def _version() -> dict[str, Any]:
         "subresources": {"status": {}},
         "additionalPrinterColumns": [
             {"name": name, "type": kind, "jsonPath": path}
-            for name, kind, path in _COLUMNS
+            for name, kind, path in columns
         ],
-        "schema": {"openAPIV3Schema": _schema()},
+        "schema": {"openAPIV3Schema": schema},
+        **more,
     }
 
 
-def _schema() -> Schema:
-    types = tuple(secrettypes.load(name) for name in secrettypes.names())
-    status = structural(Status.model_json_schema())
+def _resource(
+    description: str, spec: Schema, status: type[Model], validations: Iterable[Rule]
+) -> Schema:
+    said = structural(status.model_json_schema())
     # So that kstatus never takes a resource for current before it was looked at.
-    status["default"] = {"observedGeneration": -1}
+    said["default"] = {"observedGeneration": -1}
     return {
-        "description": "One credential, and the Secret that it becomes.",
+        "description": description,
         "type": "object",
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": _spec(types),
-            "status": status,
+            "spec": spec,
+            "status": said,
         },
-        "x-kubernetes-validations": list(rules.resource(types)),
+        "x-kubernetes-validations": list(validations),
     }
+
+
+def _vaultsecret() -> dict[str, Any]:
+    types = tuple(secrettypes.load(name) for name in secrettypes.names())
+    description = "One credential, and the Secret that it becomes."
+    schema = _resource(description, _spec(types), Status, rules.resource(types))
+    by = [{"jsonPath": ".spec.connectionRef.name"}]
+    return _version(_COLUMNS, schema, selectableFields=by)
+
+
+def _vaultconnection() -> dict[str, Any]:
+    spec = structural(vaultconnection.Spec.model_json_schema())
+    kinds = [providers.load(name).PROVIDER for name in providers.names()]
+    for kind in kinds:
+        section = structural(kind.settings.model_json_schema())
+        section["description"] = f"The vault: {kind.summary}."
+        spec["properties"][kind.field] = section
+    spec["x-kubernetes-validations"] = list(rules.connection(k.field for k in kinds))
+    description = "How to reach one external vault, and who may use it for what."
+    schema = _resource(description, spec, vaultconnection.Status, ())
+    del schema["x-kubernetes-validations"]
+    return _version(_WAYS, schema)
 
 
 def _spec(types: tuple[SecretType, ...]) -> Schema:

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 from vaultferry import formats, secrettypes
 from vaultferry.cluster import Cluster
-from vaultferry.core import desired, due, expiry, kubernetestype, merge, plan
+from vaultferry.core import (
+    desired,
+    due,
+    expiry,
+    kubernetestype,
+    merge,
+    plan,
+    requests,
+)
 from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.errors import Conflict, InvalidSpec
 from vaultferry.core.keyring import Keyring
@@ -83,7 +91,12 @@ def material(
 
 
 async def current(
-    cluster: Cluster, secrets: Secrets, resource: VaultSecret, *, comparable: bool
+    cluster: Cluster,
+    secrets: Secrets,
+    resource: VaultSecret,
+    material: Material,
+    *,
+    unchanged: bool | None,
 ) -> Current | None:
     """Return the Secret of a resource, read only where the watch does not suffice.
 
@@ -91,8 +104,9 @@ async def current(
         cluster: the API server.
         secrets: what the watch has told.
         resource: the resource.
-        comparable: whether the last fingerprint tells if a value changed; if not,
-            the Secret is read.
+        material: its values.
+        unchanged: whether these are the values that the status speaks of; None, if
+            nobody can tell: then the Secret is read.
 
     Raises:
         Conflict: the Secret belongs to somebody else.
@@ -104,11 +118,26 @@ async def current(
         return None
     check_stays(seen)
     plan.check_owner(seen, resource.owner)
-    spec_changed = resource.status.realised_spec != resource.spec_digest
-    if spec_changed and comparable and due.is_synced(resource, seen):
+    if unchanged is None or not due.is_synced(resource, seen):
+        return await read(cluster, secrets, key)
+    if not unchanged or resource.status.realised_spec != resource.spec_digest:
         # All of it will be written, whatever it holds.
         return Current(seen)
-    return await read(cluster, secrets, key)
+    if requests.pending(resource) or _is_laid_out_anew(resource, material):
+        return await read(cluster, secrets, key)
+    # It is what was written, and that is what would be.
+    return Current(seen, _written(resource, material))
+
+
+def _is_laid_out_anew(resource: VaultSecret, material: Material) -> bool:
+    synced = resource.status.synced_secret
+    return synced is None or synced.layout != material.rendering.layout
+
+
+def _written(resource: VaultSecret, material: Material) -> Content:
+    synced = resource.status.synced_secret
+    kubernetes_type = synced.type if synced else material.kubernetes_type
+    return Content(kubernetes_type, material.rendering.data, immutable=False)
 
 
 async def read(cluster: Cluster, secrets: Secrets, key: Key) -> Current | None:

@@ -7,6 +7,7 @@ which are not current.
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from vaultferry import crds, formats, policy, secrettypes
 from vaultferry.core.secrettype import Fields, SecretType
@@ -53,13 +54,18 @@ _ASKED_FOR = "asked for"
 def rendered() -> dict[str, str]:
     """Return the text of each generated file, by its path in a checkout."""
     return {
-        "crds/vaultsecrets.yaml": f"# {_NOTE}\n{crds.text()}",
+        "crds/vaultconnections.yaml": _crd(crds.vaultconnections()),
+        "crds/vaultsecrets.yaml": _crd(crds.vaultsecrets()),
         "deploy/webhook/policy.yaml": f"# {_NOTE}\n{policy.text()}",
         "docs/formats.md": (
             _FORMATS + "".join(_formats()) + _LOCATIONS + "".join(_locations())
         ),
         "docs/types.md": _TYPES + "".join(_rows()),
     }
+
+
+def _crd(definition: dict[str, Any]) -> str:
+    return f"# {_NOTE}\n{crds.text(definition)}"
 
 
 def outdated(folder: Path) -> list[str]:

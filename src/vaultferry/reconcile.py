@@ -19,7 +19,12 @@ from vaultferry.core.attempts import Attempts
 from vaultferry.core.backoff import is_outage
 from vaultferry.core.contention import Contention
 from vaultferry.core.due import Need
-from vaultferry.core.errors import Failure, InvalidSpec, NamespaceTerminating
+from vaultferry.core.errors import (
+    Failure,
+    InvalidSpec,
+    NamespaceTerminating,
+    VaultFailure,
+)
 from vaultferry.core.events import Event
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.looked import Looked
@@ -27,6 +32,7 @@ from vaultferry.core.merge import is_merging
 from vaultferry.core.outcome import (
     Contended,
     Outcome,
+    Progressing,
     Realised,
     RefreshFailed,
     Suspended,
@@ -40,7 +46,7 @@ from vaultferry.core.trickle import Trickle
 from vaultferry.core.urgency import Lane
 from vaultferry.core.vaultsecret import FORCE_SYNC, Status, VaultSecret
 from vaultferry.merge import Merger, left_behind
-from vaultferry.sourcing import Sources
+from vaultferry.sourcing import Sources, VaultSource, Waiting
 from vaultferry.views import Key, Secrets, VaultSecrets
 
 _UNKNOWN_LAYOUT = -1
@@ -106,6 +112,7 @@ class Reconciler:
     secrets: Secrets
     keyring: Keyring
     around: Surroundings
+    vaults: VaultSource
     _sources: Sources = field(init=False)
     _merger: Merger = field(init=False)
     _attempts: Attempts = field(default_factory=Attempts)
@@ -123,7 +130,7 @@ class Reconciler:
 
     def __post_init__(self) -> None:
         """Have those who merge into one Secret take turns."""
-        self._sources = Sources(self.cluster, self.secrets)
+        self._sources = Sources(self.cluster, self.secrets, self.vaults)
         self._merger = Merger(self.cluster, self.secrets, self.keyring)
 
     @property
@@ -148,6 +155,7 @@ class Reconciler:
 
     async def _reconciled(self, key: Key, resource: VaultSecret) -> Result:
         self._tell_ignored(key, resource)
+        self._sources.follow(resource)
         need = self._need(key, resource)
         if need is Need.NOTHING:
             self._attempts.clear(key)
@@ -160,7 +168,11 @@ class Reconciler:
             telling = self._tell_contended(key, resource, truce)
             return await self._guarded(key, telling, basis)
         attempt = self._attempt(key, resource, need)
-        result = await self._guarded(key, attempt, basis)
+        try:
+            result = await self._guarded(key, attempt, basis)
+        except Waiting as waiting:
+            telling = self._tell_waiting(key, resource, waiting.patience)
+            return await self._guarded(key, telling, basis)
         return replace(result, request_id=requests.pending(resource).request_id)
 
     async def _tell_contended(
@@ -206,6 +218,16 @@ class Reconciler:
             return self._failed(key, basis(), "superseded", retry=True)
         except Failure as failure:
             return self._failed(key, basis(), failure.reason, retry=failure.retry)
+
+    async def _tell_waiting(
+        self, key: Key, resource: VaultSecret, left: float
+    ) -> Result:
+        """Leave it to whoever fetches the values; say so where that takes long."""
+        if left > 0:
+            return Result("waiting", left)
+        if resource.status.condition("Ready"):
+            return Result("waiting")
+        return await self._report(key, resource, Progressing())
 
     def _need(self, key: Key, resource: VaultSecret) -> Need:
         seen = self.secrets.get(gather.target(resource))
@@ -347,6 +369,9 @@ class Reconciler:
     def _is_blip(self, key: Key, how: Outcome) -> bool:
         if not isinstance(how, RefreshFailed) or not how.failure.retry:
             return False
+        if isinstance(how.failure, VaultFailure):
+            # It has lasted: who fetches for many tells of nothing shorter.
+            return False
         since = self._attempts.since(key, self.around.clock())
         return not is_outage(self._attempts.count(key) + 1, since)
 
@@ -398,6 +423,7 @@ class Reconciler:
         return expiry.wait(ends, now)
 
     def _forget(self, key: Key) -> None:
+        self._sources.forget(key)
         self._warned.forget(key)
         self._attempts.clear(key)
         self._contention.forget(key)

@@ -5,7 +5,7 @@ a scalar that breaks a rule. They look at keys and prefixes only, because a regu
 expression over all tokens is far over the cost that Kubernetes allows.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from vaultferry.core.admission import OTHER_SOURCES
 from vaultferry.core.kubernetestype import REQUIRED, Keys
@@ -148,16 +148,54 @@ def resource(types: tuple[SecretType, ...]) -> tuple[Rule, ...]:
     )
 
 
+def connection(vaults: Iterable[str]) -> tuple[Rule, ...]:
+    """Return the rules on the spec of a VaultConnection.
+
+    Args:
+        vaults: the sections of a spec that are of one kind of vault each.
+    """
+    names = tuple(vaults)
+    there = ", ".join(f"has(self.{name})" for name in names)
+    return (
+        {
+            "rule": f"[{there}].filter(there, there).size() == 1",
+            "message": f"names no vault, or several: write one of {', '.join(names)}",
+        },
+    )
+
+
 _SOURCE: tuple[Rule, ...] = (
     {
-        "rule": "has(self.sealed) || has(self.credentials) || has(self.secretRef)",
+        "rule": "has(self.sealed) || has(self.credentials) || has(self.secretRef) || "
+        "has(self.connectionRef)",
         "message": "has no source for the values: run `vaultferry seal` and put the "
-        "tokens under spec.sealed, or name a Secret in spec.secretRef",
+        "tokens under spec.sealed, name a Secret in spec.secretRef, or a "
+        "VaultConnection in spec.connectionRef",
     },
     {
-        "rule": "!has(self.secretRef) || !has(self.sealed) && !has(self.credentials)",
-        "message": "has two sources for the values: keep spec.secretRef or "
-        "spec.sealed, and leave the other out",
+        "rule": "[has(self.sealed) || has(self.credentials), has(self.secretRef), "
+        "has(self.connectionRef)].filter(there, there).size() <= 1",
+        "message": "has two sources for the values: keep one of spec.sealed, "
+        "spec.secretRef and spec.connectionRef, and leave the others out",
+    },
+    {
+        "rule": "has(self.connectionRef) == (has(self.fieldMappings) && "
+        "size(self.fieldMappings) > 0 || has(self.fieldsFrom) && "
+        "size(self.fieldsFrom) > 0)",
+        "message": "spec.connectionRef goes with spec.fieldMappings, which say where "
+        "in the vault each field is, or for type opaque with spec.fieldsFrom",
+    },
+    {
+        "rule": "!has(self.fieldsFrom) || size(self.fieldsFrom) == 0 || "
+        "self.type == 'opaque'",
+        "message": "spec.fieldsFrom is for type opaque only: name each field in "
+        "spec.fieldMappings",
+    },
+    {
+        "rule": "!has(self.refreshInterval) || "
+        "duration(self.refreshInterval) == duration('0s') || "
+        "duration(self.refreshInterval) >= duration('1m')",
+        "message": "spec.refreshInterval is 0s for never, else at least 1m",
     },
     {
         "rule": "!has(self.credentials)",
@@ -222,7 +260,12 @@ def _of_type(kind: SecretType) -> Iterator[Rule]:
         yield {
             "rule": f"{other} || !has(self.sealed) || "
             f"({absent}self.authMethod != '{method}') || {_fits(fields)}",
-            "message": _takes(kind, method, fields),
+            "message": _takes(kind, method, fields, "sealed"),
+        }
+        yield {
+            "rule": f"{other} || !has(self.fieldMappings) || "
+            f"({absent}self.authMethod != '{method}') || {_maps(fields)}",
+            "message": _takes(kind, method, fields, "fieldMappings"),
         }
 
 
@@ -232,11 +275,21 @@ def _fits(fields: Fields) -> str:
     return f"({' && '.join([*required, known])})"
 
 
-def _takes(kind: SecretType, method: str, fields: Fields) -> str:
+def _maps(fields: Fields) -> str:
+    required = [
+        f"self.fieldMappings.exists(m, m.fieldName == '{name}')"
+        for name in fields.required
+    ]
+    known = f"self.fieldMappings.all(m, m.fieldName in {_list(fields.names)})"
+    return f"({' && '.join([*required, known])})"
+
+
+def _takes(kind: SecretType, method: str, fields: Fields, place: str) -> str:
     optional = f", and may have {', '.join(fields.optional)}" if fields.optional else ""
     of = f"{kind.name} with {method}" if len(kind.methods) > 1 else kind.name
     return (
-        f"spec.sealed of type {of} takes exactly {', '.join(fields.required)}{optional}"
+        f"spec.{place} of type {of} takes exactly "
+        f"{', '.join(fields.required)}{optional}"
     )
 
 

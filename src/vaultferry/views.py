@@ -6,7 +6,7 @@ the one with the higher resourceVersion is kept. Those are numbers that only gro
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -53,6 +53,7 @@ class VaultSecrets:
         self._kept: dict[Key, _Kept] = {}
         self._by_target: dict[Key, set[Key]] = defaultdict(set)
         self._by_source: dict[Key, set[Key]] = defaultdict(set)
+        self._by_connection: dict[Key, set[Key]] = defaultdict(set)
         self._says: Counter[tuple[str, str]] = Counter()
         self.by_key_ids: Counter[tuple[str, ...]] = Counter()
         """How many there are, by the key ids of their tokens."""
@@ -85,6 +86,10 @@ class VaultSecrets:
     def using(self, secret: Key) -> tuple[Key, ...]:
         """Return the VaultSecrets that write to this Secret, or read from it."""
         return *self.targeting(secret), *self._by_source.get(secret, ())
+
+    def connected(self, connection: Key) -> tuple[Key, ...]:
+        """Return the VaultSecrets that name this VaultConnection."""
+        return tuple(self._by_connection.get(connection, ()))
 
     def merged_into(self, key: Key) -> Key | None:
         """Return the Secret that a VaultSecret merges into, if it does."""
@@ -145,6 +150,8 @@ class VaultSecrets:
         self._by_target[glance.target].add(key)
         if glance.source:
             self._by_source[glance.source].add(key)
+        if glance.connection:
+            self._by_connection[glance.connection].add(key)
         self._says.update(glance.says)
         self.by_key_ids[glance.key_ids] += 1
         if glance.expiry:
@@ -158,6 +165,8 @@ class VaultSecrets:
         _discard(self._by_target, glance.target, key)
         if glance.source:
             _discard(self._by_source, glance.source, key)
+        if glance.connection:
+            _discard(self._by_connection, glance.connection, key)
         self._says.subtract(glance.says)
         self.by_key_ids[glance.key_ids] -= 1
         if not self.by_key_ids[glance.key_ids]:
@@ -171,8 +180,19 @@ class Secrets:
     A Secret that is not kept is unknown, not absent.
     """
 
-    def __init__(self, vaultsecrets: VaultSecrets) -> None:
+    def __init__(
+        self,
+        vaultsecrets: VaultSecrets,
+        is_token: Callable[[Key], object] = lambda _: False,
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            vaultsecrets: those in view.
+            is_token: tells whether a Secret holds the token of a VaultConnection.
+        """
         self._vaultsecrets = vaultsecrets
+        self._is_token = is_token
         self._kept: dict[Key, Seen] = {}
         self._by_mark: dict[str, set[Key]] = defaultdict(set)
         self._ends: dict[Key, int] = {}
@@ -232,7 +252,7 @@ class Secrets:
             return False
         self._forget(key)
         marks = merge.marks(seen)
-        if not (users or marks or LABEL in seen.labels or source.is_relevant(seen)):
+        if not (users or marks or self._matters(key, seen)):
             return False
         self._kept[key] = seen
         for mark in marks:
@@ -251,11 +271,15 @@ class Secrets:
         kept = self._kept.get(key)
         if kept and kept.uid == uid:
             self._forget(key)
-        if kept or self._vaultsecrets.using(key):
+        if kept or self._vaultsecrets.using(key) or self._is_token(key):
             self._ends.pop(key, None)
             self._ends[key] = version
             if len(self._ends) > _MOST_ENDS:
                 del self._ends[next(iter(self._ends))]
+
+    def _matters(self, key: Key, seen: Seen) -> bool:
+        is_relevant = LABEL in seen.labels or source.is_relevant(seen)
+        return is_relevant or bool(self._is_token(key))
 
     def _forget(self, key: Key) -> None:
         before = self._kept.pop(key, None)
@@ -271,6 +295,7 @@ class _Glance:
 
     target: Key
     source: Key | None
+    connection: Key | None
     merges: bool
     says: tuple[tuple[str, str], ...]
     """The conditions, each with its status."""
@@ -283,15 +308,23 @@ class _Glance:
         spec, status = body.get("spec") or {}, body.get("status") or {}
         target = (spec.get("target") or {}).get("name") or key.name
         read = (spec.get("secretRef") or {}).get("name")
+        way = spec.get("connectionRef") or {}
         told = {c["type"]: c["status"] for c in status.get("conditions") or []}
         return cls(
             target=Key(key.namespace, str(target)),
             source=Key(key.namespace, str(read)) if read else None,
+            connection=_connection(key, way),
             merges=merge.merges(spec),
             says=tuple((kind, told[kind]) for kind in TYPES if kind in told),
             key_ids=key_ids(spec.get("sealed")),
             expiry=Expiry.of_status(status),
         )
+
+
+def _connection(key: Key, reference: Body) -> Key | None:
+    """Return the key of the connection that a reference names, if any."""
+    name, namespace = reference.get("name"), reference.get("namespace")
+    return Key(str(namespace or key.namespace), str(name)) if name else None
 
 
 def _discard(index: dict[Key, set[Key]], of: Key, key: Key) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from vaultferry.core import errors
-from vaultferry.core.errors import Failure, NeedsPerson, WillRetry
+from vaultferry.core.errors import Failure, NeedsPerson, VaultFailure, WillRetry
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 
-GROUPS = {Failure, WillRetry, NeedsPerson}
+GROUPS = {Failure, WillRetry, VaultFailure, NeedsPerson}
 ALL = {
     name: kind
     for name, kind in getmembers(errors, isclass)
@@ -44,10 +44,14 @@ def test_every_error_stands_in_the_tree() -> None:
     assert sorted(tree()) == sorted(ALL)
 
 
-@pytest.mark.parametrize("group", [WillRetry, NeedsPerson])
+@pytest.mark.parametrize("group", [WillRetry, VaultFailure, NeedsPerson])
 def test_a_failure_stands_under_its_group(group: type[Failure]) -> None:
     below = tree()[tree().index(group.__name__) + 1 :]
-    members = [name for name, kind in FAILURES.items() if issubclass(kind, group)]
+    members = [
+        name
+        for name, kind in ALL.items()
+        if issubclass(kind, group) and kind is not group
+    ]
 
     assert sorted(below[: len(members)]) == sorted(members)
 
@@ -81,4 +85,6 @@ def test_only_what_is_wrong_with_values_is_of_the_source() -> None:
     tokens = {"TokenMalformed", "TokenNotOpened", "UnknownKeyId"}
     secrets = {"SourceMissing", "SourceNotAllowed"}
     values = {"FieldMissing", "FieldUnknown", "ValueExpired", "ValueInvalid"}
-    assert of_source == tokens | secrets | values | {"ReferenceInvalid"}
+    places = {"ConnectionMissing", "PlaceForbidden", "PlaceMissing", "ReferenceInvalid"}
+    vaults = {name for name, k in FAILURES.items() if issubclass(k, VaultFailure)}
+    assert of_source == tokens | secrets | values | places | vaults

@@ -21,7 +21,7 @@ FULL: dict[str, Any] = {
     "authMethod": "token",
     "sealed": {"token": "vf1.x"},
     "target": {"name": "app", "labels": {"a": "1"}},
-    "connectionRef": {"name": "of a later version"},
+    "ofALaterVersion": {"name": "something"},
 }
 NOT_REALISED = {
     "suspend": True,

@@ -8,7 +8,7 @@ from vaultferry.core.keyring import Keyring
 from vaultferry.core.secret import FINGERPRINT, VERSION, Content, Current
 from vaultferry.core.secret import OWNER as OWNER_KEY
 from vaultferry.core.vaultsecret import VaultSecret
-from vaultferry.core.versions import comparable, count
+from vaultferry.core.versions import count, unchanged
 
 SAME, OTHER = {"token": b"1"}, {"token": b"2"}
 RING = keyring(1)
@@ -116,16 +116,16 @@ def test_the_data_is_compared_not_the_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("resource", "ring", "can"),
+    ("resource", "ring", "said"),
     [
-        (after(None, None), RING, True),
-        (after(3, OTHER), RING, True),
+        (after(None, None), RING, None),
+        (after(3, OTHER), RING, False),
         (after(3, SAME), keyring(2, 1), True),
-        (after(3, SAME), GONE, False),
+        (after(3, SAME), GONE, None),
     ],
     ids=["first", "changed", "rotated", "key gone"],
 )
-def test_values_are_comparable_while_the_key_is_there(
-    resource: VaultSecret, ring: Keyring, *, can: bool
+def test_whether_values_changed_is_known_while_the_key_is_there(
+    resource: VaultSecret, ring: Keyring, *, said: bool | None
 ) -> None:
-    assert comparable(ring, resource, SAME) is can
+    assert unchanged(ring, resource, SAME) is said

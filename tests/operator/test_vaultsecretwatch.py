@@ -31,7 +31,8 @@ class Serving(Cluster):
 
 
 def watch(cluster: Cluster) -> VaultSecretWatch:
-    handlers = partial(watching.registry, NOWHERE, VaultSecrets(), lambda *_: None)
+    nobody = (VaultSecrets(), lambda *_: None, lambda *_: None)
+    handlers = partial(watching.registry, NOWHERE, *nobody)
     return VaultSecretWatch(cluster, handlers, [None], print, asyncio.Event())
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from vaultferry.cli import pod
 from vaultferry.cli.process import LEVELS, configuration, run_until_stopped
 from vaultferry.cli.refusal import OptionsOnly
 from vaultferry.cli.rootkey import read_keyring
+from vaultferry.core.addresses import Exceptions
 from vaultferry.core.metadata import DEFAULT_PREFIXES
 from vaultferry.operator import logs
 from vaultferry.operator.app import Operator
@@ -34,6 +36,15 @@ class _Namespace(click.ParamType[str]):
         if not _LABEL.fullmatch(value.strip()):
             self.fail("that is no name of a namespace", param, ctx)
         return value.strip()
+
+
+def _exceptions(
+    _context: click.Context, _option: click.Parameter, given: Sequence[str]
+) -> Exceptions:
+    try:
+        return Exceptions.parse(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command(cls=OptionsOnly)
@@ -75,6 +86,21 @@ class _Namespace(click.ParamType[str]):
     default=partial(pod.namespace, DEFAULT_NAMESPACE),
     show_default="that of the pod",
     help="Where the Lease is by which one of several replicas leads.",
+)
+@click.option(
+    "--vault-address",
+    "exceptions",
+    multiple=True,
+    envvar="VAULTFERRY_VAULT_ADDRESSES",
+    callback=_exceptions,
+    help="An address of a vault that is not https and public, as http://host:port or "
+    "https://10.0.0.0/8; may be repeated.",
+)
+@click.option(
+    "--vault-proxy",
+    "proxy",
+    envvar="VAULTFERRY_VAULT_PROXY",
+    help="The proxy to external vaults: http://HOST:PORT.",
 )
 def run(log_level: str, **given: Any) -> None:
     """Run the operator against the cluster of KUBECONFIG, or the one it runs in.

@@ -6,7 +6,12 @@ Failure                     the class name is the reason in conditions and event
 │   ├── ApiForbidden
 │   ├── QuotaExceeded
 │   ├── NamespaceTerminating
-│   └── NotLeading
+│   ├── NotLeading
+│   └── VaultFailure        the connection's: it is reported there as well
+│       ├── AuthenticationFailed
+│       ├── ConnectionNotReady
+│       ├── RateLimited
+│       └── Unreachable
 └── NeedsPerson             tried again when something we watch changes; Stalled
     ├── InvalidSpec
     ├── ReferenceInvalid
@@ -23,6 +28,9 @@ Failure                     the class name is the reason in conditions and event
     ├── NotAllowed
     ├── SourceMissing
     ├── SourceNotAllowed
+    ├── ConnectionMissing
+    ├── PlaceMissing
+    ├── PlaceForbidden
     ├── TargetMissing
     ├── Conflict
     ├── TypeDiffers
@@ -84,6 +92,40 @@ class NamespaceTerminating(WillRetry):
 
 class NotLeading(WillRetry):
     """The lease ran out before something was sent: nothing was written."""
+
+
+class VaultFailure(WillRetry):
+    """A connection did not do: the vault, the way to it, or its token."""
+
+    of_source = True
+
+    def __init__(self, message: str, *, wait: float = 0.0, detail: str = "") -> None:
+        """Say what is wrong.
+
+        Args:
+            message: for the tenant: no word of the vault's, nor what is at an address.
+            wait: the seconds that the vault wants to be left alone.
+            detail: a word of a closed list, for the operator's log.
+        """
+        super().__init__(message)
+        self.wait = wait
+        self.detail = detail
+
+
+class AuthenticationFailed(VaultFailure):
+    """The vault does not take the token."""
+
+
+class ConnectionNotReady(VaultFailure):
+    """The token of the connection cannot be had, or its spec is not understood."""
+
+
+class RateLimited(VaultFailure):
+    """The vault was asked too often."""
+
+
+class Unreachable(VaultFailure):
+    """The vault cannot be reached, or does not answer as it ought to."""
 
 
 class InvalidSpec(NeedsPerson):
@@ -162,6 +204,24 @@ class SourceMissing(NeedsPerson):
 
 class SourceNotAllowed(NeedsPerson):
     """The Secret that spec.secretRef names does not consent, or must not be read."""
+
+    of_source = True
+
+
+class ConnectionMissing(NeedsPerson):
+    """There is no such VaultConnection, or it is not for this namespace."""
+
+    of_source = True
+
+
+class PlaceMissing(NeedsPerson):
+    """The vault has no such place: item, config, environment or path."""
+
+    of_source = True
+
+
+class PlaceForbidden(NeedsPerson):
+    """The token may not read the place."""
 
     of_source = True
 

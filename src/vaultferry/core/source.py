@@ -19,6 +19,9 @@ class Viewed:
     origin: SyncedFrom | None = None
     """What a status says of it."""
 
+    is_whole: bool = True
+    """Whether that tells all there is to know: where it stands, nothing has moved."""
+
 
 @dataclass(frozen=True, repr=False)
 class Source:
@@ -39,7 +42,8 @@ def has_moved(resource: VaultSecret, viewed: Viewed | None, read: object) -> boo
     """
     if viewed is None:
         return False
-    told = viewed.origin and viewed.origin == resource.status.synced_from
+    synced = resource.status.synced_from
+    told = viewed.is_whole and viewed.origin and viewed.origin == synced
     return not told and (viewed.identity is None or viewed.identity != read)
 
 

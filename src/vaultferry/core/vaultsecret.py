@@ -72,6 +72,63 @@ class SecretRef(Model):
     """Its name."""
 
 
+class ConnectionRef(Model):
+    """A VaultConnection."""
+
+    name: Name
+    """Its name."""
+
+    namespace: Name | None = None
+    """Its namespace, where that lets this one use it; default: that of the resource."""
+
+
+class FieldMapping(Model):
+    """One field, and where in the vault its value is."""
+
+    field_name: Annotated[str, Field(min_length=1, max_length=253)]
+    """The field of the credential."""
+
+    reference: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Where the value is, as the vault of the connection names it."""
+
+    property: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """The path of a part, where the value is JSON (`database.password`)."""
+
+    decoding: Literal["none", "base64", "base64url", "hex"] = "none"
+    """How the value is encoded in the vault; default: `none`."""
+
+
+class Rename(Model):
+    """Other names for keys: at most one star on each side, for the same text."""
+
+    from_: Annotated[str, Field(alias="from", min_length=1, max_length=253)]
+    """The keys as the vault has them (`DB_*`)."""
+
+    to: Annotated[str, Field(min_length=1, max_length=253)]
+    """What they become (`db.*`)."""
+
+
+Globs = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=64)
+]
+
+
+class FieldsFrom(Model):
+    """All keys of one place of the vault, or those that are meant."""
+
+    path: Annotated[str, Field(max_length=1024)] = ""
+    """The place; default: that of the connection."""
+
+    include: Globs = ["*"]
+    """The keys to take, by glob; default: all."""
+
+    exclude: Globs = []
+    """The keys to leave of those, by glob."""
+
+    rename: Annotated[list[Rename], Field(max_length=64)] = []
+    """Other names for keys."""
+
+
 class Target(Model):
     """The Secret that the credential becomes."""
 
@@ -138,6 +195,31 @@ class Spec(Model):
 
     secret_ref: SecretRef | None = None
     """A Secret of this namespace that holds the values, by its consent."""
+
+    connection_ref: ConnectionRef | None = None
+    """The VaultConnection to the vault that holds the values."""
+
+    field_mappings: Annotated[
+        list[FieldMapping],
+        Field(
+            max_length=MAX_FIELDS,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["fieldName"],
+            },
+        ),
+    ] = []
+    """Where in the vault the value of each field is."""
+
+    fields_from: Annotated[list[FieldsFrom], Field(max_length=1)] = []
+    """All keys of a place of the vault; type `opaque` only."""
+
+    refresh_interval: Annotated[
+        str,
+        Field(min_length=2, max_length=16, pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"),
+    ] = "1h"
+    """How often the vault is asked for newer values: `0s` for never, else at least
+    `1m`; default: `1h`."""
 
     target: Target = Target()
     """The Secret that the credential becomes."""
@@ -245,7 +327,8 @@ class Status(Model):
     """How many fields the credential has."""
 
     provider: Annotated[str, Field(max_length=64)] | None = None
-    """Where the values come from: `sealed`, or `secret` for `spec.secretRef`."""
+    """Where the values come from: `sealed`, `secret` for `spec.secretRef`, or the kind
+    of vault."""
 
     fingerprint: Annotated[str, Field(max_length=128)] | None = None
     """Keyed digest of the values; equal values of other resources do not show."""
@@ -342,7 +425,14 @@ class VaultSecret:
     @property
     def is_external(self) -> bool:
         """Whether the values are not in the resource itself, so that they can age."""
-        return self.source_name is not None
+        return self.source_name is not None or self.connection is not None
+
+    @property
+    def connection(self) -> tuple[str, str] | None:
+        """The namespace and name of the connection to the values, where one is used."""
+        reference = self.raw_spec.get("connectionRef") or {}
+        name = reference.get("name")
+        return name and (str(reference.get("namespace") or self.namespace), str(name))
 
     @property
     def owner(self) -> str:

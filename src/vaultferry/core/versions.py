@@ -35,13 +35,13 @@ def count(
     return Credential(data, last if same else last + 1, fingerprint)
 
 
-def comparable(keyring: Keyring, resource: VaultSecret, values: Values) -> bool:
-    """Tell whether the key that made the last fingerprint is still there.
+def unchanged(keyring: Keyring, resource: VaultSecret, values: Values) -> bool | None:
+    """Tell whether values are those that the status speaks of; None if nobody can.
 
-    Where it is gone, only the data of the Secret tells whether a value changed.
+    Where the key that made the last fingerprint is gone, only the data of the Secret
+    tells whether a value changed.
     """
-    last = resource.status.fingerprint
-    return last is None or _same(keyring, resource, values, last) is not None
+    return _same(keyring, resource, values, resource.status.fingerprint)
 
 
 def _kept_version(

@@ -74,7 +74,11 @@ class Operator:
     async def _lead(self, stop: asyncio.Event) -> None:
         """Reconcile until told to stop, and only then let go, or until it is lost."""
         self._term = Term(
-            self._settings, self._configuration, self._cluster, self.metrics, stop
+            self._settings,
+            self._configuration,
+            self._cluster,
+            self.metrics,
+            stop,
         )
         self.metrics.lease_acquired()
         try:

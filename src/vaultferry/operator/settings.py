@@ -1,7 +1,8 @@
 """What the operator is configured with: read once, then frozen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from vaultferry.core.addresses import Exceptions
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.metadata import DEFAULT_PREFIXES
 from vaultferry.operator.scopes import Scopes
@@ -31,6 +32,12 @@ class Settings:
 
     namespaces: tuple[str, ...] = ()
     """The namespaces that are served; none named: all of the cluster."""
+
+    exceptions: Exceptions = field(default_factory=Exceptions)
+    """What vaults may be reached at besides https and public addresses."""
+
+    proxy: str | None = None
+    """The proxy to external vaults: `http://HOST:PORT`."""
 
     @property
     def scopes(self) -> Scopes:

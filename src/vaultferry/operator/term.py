@@ -7,19 +7,20 @@ is gone with it.
 import asyncio
 import logging
 import random
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
+from time import monotonic
 
 import structlog
 from kubernetes.aio.client import Configuration
 
 from vaultferry.cluster import Cluster
+from vaultferry.connections import Connections
 from vaultferry.core.urgency import Lane
-from vaultferry.operator import watching
+from vaultferry.operator import clock, watching
+from vaultferry.operator.fetching import Fetching, Views
 from vaultferry.operator.gate import Gate
 from vaultferry.operator.leftovers import Leftovers
 from vaultferry.operator.metrics import Metrics
@@ -32,6 +33,7 @@ from vaultferry.operator.settings import Settings
 from vaultferry.operator.stopping import insist
 from vaultferry.operator.vaultsecretwatch import VaultSecretWatch
 from vaultferry.reconcile import Reconciler, Result, Surroundings
+from vaultferry.sourcing import VaultSource
 from vaultferry.views import Key, Secrets, VaultSecrets
 
 log = structlog.get_logger()
@@ -51,17 +53,25 @@ class Term:
         metrics: Metrics,
         stop: asyncio.Event,
     ) -> None:
-        clock = time.monotonic
         self._settings = settings
         self._metrics = metrics
         self.vaultsecrets = VaultSecrets()
-        self.secrets = Secrets(self.vaultsecrets)
+        self.connections = Connections()
+        self.secrets = Secrets(self.vaultsecrets, self.connections.opening)
         self.queue: WorkQueue[Key] = WorkQueue(
-            clock, attrgetter("namespace"), metrics.served, self.secrets.shared
+            monotonic, attrgetter("namespace"), metrics.served, self.secrets.shared
         )
         self._gate = Gate(settings.scopes, self.queue.add)
         wake = self._gate.add
-        handlers = partial(watching.registry, configuration, self.vaultsecrets, wake)
+        views = Views(self.connections, self.vaultsecrets, self.secrets)
+        self._fetching = Fetching(cluster, settings, views, wake)
+        handlers = partial(
+            watching.registry,
+            configuration,
+            self.vaultsecrets,
+            wake,
+            self._fetching.seen,
+        )
         self.vaultsecret_watch = VaultSecretWatch(
             cluster,
             handlers,
@@ -76,11 +86,11 @@ class Term:
                 self.secrets,
                 self._moved,
                 partial(metrics.restarted, "secrets"),
-                clock,
+                monotonic,
             )
             for scope in settings.scopes
         }
-        self._recorder = Recorder(cluster, clock, metrics.event_lost)
+        self._recorder = Recorder(cluster, monotonic, metrics.event_lost)
         self._relist = Relist(
             cluster, settings.scopes, self.vaultsecrets, wake, metrics.missed
         )
@@ -89,21 +99,22 @@ class Term:
         )
         self._leftovers = Leftovers(cluster, self.vaultsecrets, self.secrets, wake)
         around = Surroundings(
-            now=_now,
-            clock=clock,
+            now=clock.now,
+            clock=monotonic,
             chance=random.random,
             post=self._recorder.post,
             repaired=metrics.repaired,
             prefixes=settings.prefixes,
         )
+        vaults = VaultSource(self.connections, self._fetching.places, monotonic)
         self.reconcile = Reconciler(
-            cluster, self.vaultsecrets, self.secrets, settings.keyring, around
+            cluster, self.vaultsecrets, self.secrets, settings.keyring, around, vaults
         )
 
     def silence(self) -> float:
         """Return the seconds since the most silent watch of Secrets said something."""
         watches = self.secret_watches.values()
-        return time.monotonic() - min(watch.heard for watch in watches)
+        return monotonic() - min(watch.heard for watch in watches)
 
     def sealed_for(self, name: str) -> int:
         """Count the VaultSecrets whose oldest key is called so by the keyring."""
@@ -127,6 +138,7 @@ class Term:
                 group.create_task(self._relist.run()),
                 group.create_task(self._recorder.run()),
                 group.create_task(self._public_keys.run()),
+                group.create_task(self._fetching.run()),
             ]
             workers = [
                 group.create_task(self._work()) for _ in range(self._settings.workers)
@@ -146,9 +158,12 @@ class Term:
     def _moved(self, secret: Key, lane: Lane) -> None:
         for key in self.vaultsecrets.using(secret):
             self._gate.add(key, lane)
+        for connection in self.connections.opening(secret):
+            self._fetching.look_at(connection)
 
     async def _open(self, scope: str | None) -> None:
         await self.secret_watches[scope].complete.wait()
+        await self._fetching.complete.wait()
         self._gate.open(scope)
         await self._leftovers.run(scope)
 
@@ -163,14 +178,14 @@ class Term:
 
     async def _once(self, key: Key) -> Result:
         """Reconcile a key. One bad object stops none."""
-        began = time.monotonic()
+        began = monotonic()
         try:
             result = await self.reconcile(key)
         except Exception:
             log.exception("reconcile broke", namespace=key.namespace, name=key.name)
-            self._metrics.reconciled("Unexpected", time.monotonic() - began)
+            self._metrics.reconciled("Unexpected", monotonic() - began)
             return Result("Unexpected", _POISON_SECONDS)
-        self._metrics.reconciled(result.name, time.monotonic() - began)
+        self._metrics.reconciled(result.name, monotonic() - began)
         level = logging.WARNING if result.is_failure else logging.DEBUG
         log.log(
             level,
@@ -181,7 +196,3 @@ class Term:
             request_id=result.request_id,
         )
         return result
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -15,6 +15,7 @@ import aiohttp
 import kopf
 from kubernetes.aio.client import Configuration
 
+from vaultferry.core import vaultconnection
 from vaultferry.core.model import GROUP, VERSION
 from vaultferry.core.urgency import Lane, lane
 from vaultferry.core.vaultsecret import PLURAL
@@ -90,9 +91,10 @@ def registry(
     configuration: Configuration,
     vaultsecrets: VaultSecrets,
     wake: Callable[[Key, Lane], None],
+    tell_of_connection: Callable[[str | None, Mapping[str, Any]], None],
     answered: Answered,
 ) -> kopf.OperatorRegistry:
-    """Return kopf's handlers: a login, and what keeps the view current."""
+    """Return kopf's handlers: a login, and what keeps the views current."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
@@ -109,7 +111,17 @@ def registry(
         elif vaultsecrets.put(body):
             wake(key, lane(body, listed=event["type"] is None))
 
+    _tell_of_connections(handlers, tell_of_connection)
     return handlers
+
+
+def _tell_of_connections(
+    handlers: kopf.OperatorRegistry,
+    tell: Callable[[str | None, Mapping[str, Any]], None],
+) -> None:
+    @kopf.on.event(GROUP, VERSION, vaultconnection.PLURAL, registry=handlers)
+    async def connection_seen(event: Mapping[str, Any], **_: Any) -> None:
+        tell(event["type"], event["object"])
 
 
 def settings() -> kopf.OperatorSettings:

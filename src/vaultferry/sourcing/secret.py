@@ -1,4 +1,4 @@
-"""Reads the values of a VaultSecret from where they are, if not in itself."""
+"""Reads values from a Secret of the same namespace."""
 
 from dataclasses import dataclass
 
@@ -17,19 +17,18 @@ _NAME = "secret"
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Where values are read from."""
+class SecretSource:
+    """The Secrets that `spec.secretRef` names."""
 
     cluster: Cluster
     secrets: Secrets
 
-    def viewed(self, resource: VaultSecret) -> Viewed | None:
-        """Return what holds the values as it is in view; None: the resource itself."""
-        where = _key(resource)
-        return None if where is None else source.viewed(self.secrets.get(where))
+    def viewed(self, resource: VaultSecret) -> Viewed:
+        """Return the Secret of a resource as it is in view."""
+        return source.viewed(self.secrets.get(_key(resource)))
 
-    async def read(self, resource: VaultSecret, looked: Looked) -> Source | None:
-        """Return the values as they are now; None if they are in the resource itself.
+    async def read(self, resource: VaultSecret, looked: Looked) -> Source:
+        """Return the values as they are now.
 
         Args:
             resource: the resource.
@@ -40,8 +39,6 @@ class Sources:
             SourceNotAllowed: it does not consent, or must not be read.
         """
         where = _key(resource)
-        if where is None:
-            return None
         if known := self.secrets.get(where):
             # Without consent the values are not even asked for.
             source.check_consent(known, resource)
@@ -68,7 +65,5 @@ class Sources:
         return Source(viewed, source.values(seen, content, names), _NAME)
 
 
-def _key(resource: VaultSecret) -> Key | None:
-    """Return the key of the Secret that holds the values, where one does."""
-    name = resource.source_name
-    return None if name is None else Key(resource.namespace, name)
+def _key(resource: VaultSecret) -> Key:
+    return Key(resource.namespace, str(resource.source_name))

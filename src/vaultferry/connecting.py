@@ -1,0 +1,163 @@
+"""The story of one VaultConnection: get its token, open its vault, say how it does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from vaultferry import providers
+from vaultferry.cluster import Cluster
+from vaultferry.connections import Connections
+from vaultferry.core import consent, health
+from vaultferry.core.answers import Absent
+from vaultferry.core.errors import (
+    AuthenticationFailed,
+    ConnectionNotReady,
+    InvalidSpec,
+    VaultFailure,
+)
+from vaultferry.core.secret import REFUSED_TYPES, Content, Seen
+from vaultferry.core.vaultconnection import VaultConnection
+from vaultferry.outbound import Outbound
+from vaultferry.places import Places
+from vaultferry.views import Key, Secrets
+
+TOKEN_TYPE = "vaultferry.dev/token"  # noqa: S105 - the name of a type
+"""A Secret of this type consents to hold the token of a connection."""
+
+# Where nothing is fetched, the vault is asked for little so often whether it answers.
+_CHECK_SECONDS = 300.0
+_RETRY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Connector:
+    """Opens VaultConnections, and reports how they do."""
+
+    cluster: Cluster
+    connections: Connections
+    secrets: Secrets
+    places: Places
+    outbound: Outbound
+    wake_users: Callable[[Key], None]
+    """Wakes the VaultSecrets that name a connection."""
+
+    clock: Callable[[], float]
+    now: Callable[[], str]
+
+    async def __call__(self, key: Key) -> float:
+        """Look after a connection; return the seconds until it is due again.
+
+        Raises:
+            Failure: the API server did not do.
+        """
+        resource = self.connections.get(key)
+        if resource is None or resource.deleting:
+            self.connections.takes_token(key, None)
+            self._judge(key, None)
+            self.places.disconnect(key)
+            return inf
+        try:
+            await self._open(key, resource)
+        except ConnectionNotReady as failure:
+            self.places.disconnect(key)
+            self._judge(key, failure)
+            await self._report(key, resource, failure)
+            return inf
+        if not self._is_heard(key):
+            await self.places.check(key)
+        unwell = self.places.health(key)
+        if unwell or self._is_heard(key):
+            await self._report(key, resource, unwell)
+        return _RETRY_SECONDS if unwell else _CHECK_SECONDS
+
+    async def _open(self, key: Key, resource: VaultConnection) -> None:
+        """Open a session, unless the one that is open has this spec and this token.
+
+        Raises:
+            ConnectionNotReady: the token cannot be had, or the spec is not right.
+        """
+        module, settings = _understood(resource)
+        reference = module.PROVIDER.token(settings)
+        where = Key(key.namespace, reference.name)
+        self.connections.takes_token(key, where)
+        seen, about = self.secrets.get(where), (resource.uid, resource.generation)
+        if seen and self.places.version(key) == (*about, *seen.identity):
+            return
+        seen, token = await self._token(where, reference.key, key.name)
+        try:
+            session = module.session(settings, token, self.outbound)
+        except AuthenticationFailed as failure:
+            raise ConnectionNotReady(f"Secret {where.name}: {failure}") from None
+        # What the status says of this generation is believed: a restart asks nobody.
+        heard = self.clock() if health.is_known(resource) else -inf
+        self.places.connect(key, (*about, *seen.identity), session, heard)
+        self._judge(key, None)
+        self.wake_users(key)
+
+    async def _token(self, where: Key, key: str, name: str) -> tuple[Seen, bytes]:
+        try:
+            body = await self.cluster.get_secret(*where)
+        except Absent:
+            raise ConnectionNotReady(f"Secret {where.name} does not exist") from None
+        self.secrets.put(body)
+        seen, content = Seen.parse(body), Content.parse(body)
+        _check_consent(seen, content, name)
+        if not content.data.get(key):
+            raise ConnectionNotReady(f"Secret {where.name} has no key {key}")
+        return seen, content.data[key]
+
+    def _is_heard(self, key: Key) -> bool:
+        """Tell whether the vault answered well not long ago."""
+        return self.places.heard(key) > self.clock() - _CHECK_SECONDS
+
+    def _judge(self, key: Key, failure: ConnectionNotReady | None) -> None:
+        """Note why a connection cannot be used; tell its users what is news."""
+        before = self.connections.unusable(key)
+        self.connections.judge(key, failure)
+        if (before and before.reason) != (failure and failure.reason):
+            self.wake_users(key)
+
+    async def _report(
+        self, key: Key, resource: VaultConnection, failure: VaultFailure | None
+    ) -> None:
+        """Write the status where it differs."""
+        changes = health.patch(resource, health.status(resource, failure, self.now()))
+        if not changes:
+            return
+        guard = {"uid": resource.uid, "resourceVersion": resource.resource_version}
+        await self.cluster.patch_connection_status(
+            *key, {"metadata": guard, "status": changes}
+        )
+
+
+def _understood(resource: VaultConnection) -> tuple[providers.Module, Any]:
+    """Return the provider of a connection, and its settings.
+
+    Raises:
+        ConnectionNotReady: this version does not understand the spec.
+    """
+    try:
+        resource.spec  # noqa: B018 - read for what it raises
+        return providers.of(resource.raw_spec)
+    except InvalidSpec as error:
+        words = str(error)
+    raise ConnectionNotReady(words)
+
+
+def _check_consent(seen: Seen, content: Content, name: str) -> None:
+    """Check that a Secret is there to hold the token of a connection of that name.
+
+    Raises:
+        ConnectionNotReady: it does not consent, or must not be read.
+    """
+    if content.type in REFUSED_TYPES:
+        raise ConnectionNotReady(
+            f"Secret {seen.name} has type {content.type}, which is never read"
+        )
+    if content.type == TOKEN_TYPE or consent.allows(seen.annotations, "token", name):
+        return
+    raise ConnectionNotReady(
+        f"Secret {seen.name} is not there to be a token: give it the type {TOKEN_TYPE} "
+        f"or annotate it with {consent.ALLOW}: token"
+    )

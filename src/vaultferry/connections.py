@@ -1,0 +1,64 @@
+"""The VaultConnections as last seen, and what they turned out to be."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from vaultferry.core.errors import VaultFailure
+from vaultferry.core.vaultconnection import VaultConnection
+from vaultferry.views import Key
+
+
+class Connections:
+    """The VaultConnections in view: few, so they are kept whole."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Key, VaultConnection] = {}
+        self._unusable: dict[Key, VaultFailure] = {}
+        self._by_token: dict[Key, set[Key]] = defaultdict(set)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: Key) -> VaultConnection | None:
+        """Return a VaultConnection as last seen."""
+        return self._kept.get(key)
+
+    def put(self, body: Mapping[str, Any]) -> bool:
+        """Take an object from a watch or an answer; False if it is old news."""
+        key, new = Key.of(body), VaultConnection.parse(body)
+        before = self._kept.get(key)
+        if before and int(before.resource_version) >= int(new.resource_version):
+            return False
+        self._kept[key] = new
+        return True
+
+    def drop(self, key: Key, uid: str) -> None:
+        """Forget a VaultConnection that is gone; another one of its name stays."""
+        kept = self._kept.get(key)
+        if kept and kept.uid == uid:
+            del self._kept[key]
+
+    def opening(self, token: Key) -> tuple[Key, ...]:
+        """Return the connections whose token is in this Secret."""
+        return tuple(self._by_token.get(token, ()))
+
+    def takes_token(self, key: Key, token: Key | None) -> None:
+        """Say in which Secret the token of a connection is; None: in none."""
+        for secret, keys in list(self._by_token.items()):
+            keys.discard(key)
+            if not keys:
+                del self._by_token[secret]
+        if token:
+            self._by_token[token].add(key)
+
+    def unusable(self, key: Key) -> VaultFailure | None:
+        """Return why a connection cannot be used at all, if it cannot."""
+        return self._unusable.get(key)
+
+    def judge(self, key: Key, failure: VaultFailure | None) -> None:
+        """Say why a connection cannot be used at all; None: it can, or is gone."""
+        if failure:
+            self._unusable[key] = failure
+        else:
+            self._unusable.pop(key, None)

@@ -1,0 +1,27 @@
+"""What a vault is asked for, and what it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A reference, as the provider of its vault understands it."""
+
+    place: str
+    """What one fetch answers: an item, a config, a folder."""
+
+    key: str
+    """Which of the values there."""
+
+    canonical: str
+    """The reference in its one form, for `spec.access`."""
+
+
+@dataclass(frozen=True, repr=False)
+class Document:
+    """What a place held when it was fetched; without a `repr`, it holds values."""
+
+    values: Mapping[str, bytes]
+    tag: str | None = None
+    """By which the vault tells whether it has changed since, such as an ETag."""

@@ -1,0 +1,62 @@
+"""What the module of a vault's provider declares."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from vaultferry.core.document import Document, Wanted
+from vaultferry.core.model import Model
+from vaultferry.core.vaultconnection import TokenRef
+
+S = TypeVar("S", bound=Model)
+
+
+class Session(Protocol):
+    """A connection to a vault with one credential."""
+
+    async def fetch(self, place: str, known: Document | None) -> Document:
+        """Return what a place holds now; `known` itself where that has not changed.
+
+        Raises:
+            PlaceMissing: there is no such place.
+            PlaceForbidden: the credential may not read it.
+            VaultFailure: the vault did not answer as it ought to.
+        """
+
+    async def check(self) -> None:
+        """Ask the vault for as little as tells whether it takes the credential.
+
+        Raises:
+            VaultFailure: it does not.
+        """
+
+
+@dataclass(frozen=True)
+class Provider(Generic[S]):
+    """One kind of vault: one section of a VaultConnection's spec."""
+
+    name: str
+    """As `status.provider` has it."""
+
+    field: str
+    """The section of the spec."""
+
+    summary: str
+
+    settings: type[S]
+    """What the section holds."""
+
+    token: Callable[[S], TokenRef]
+    """Returns where the token is kept."""
+
+    find: Callable[[S, str], Wanted]
+    """Returns what a reference means; raises ReferenceInvalid."""
+
+    whole: Callable[[S, str], str]
+    """Returns the place that `fieldsFrom` means by a path; raises ReferenceInvalid."""
+
+    canonical: Callable[[S, str, str], str]
+    """Returns the reference of a key in a place, in its one form."""
+
+    references: str
+    """What a reference looks like, for people."""

@@ -1,0 +1,129 @@
+"""What the vaults have in common that speak HTTP and JSON."""
+
+import json
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from vaultferry.core.errors import AuthenticationFailed, RateLimited, Unreachable
+from vaultferry.outbound import Answer, Outbound
+from vaultferry.outbound import Unreachable as NotReached
+
+_SECONDS = 10.0
+_LONGEST_WAIT = 3600.0
+_WAIT = 60.0
+
+_UNREACHABLE = "the vault cannot be reached, or does not answer as it ought to"
+
+
+class Vault:
+    """One address."""
+
+    def __init__(
+        self, outbound: Outbound, address: str, bundle: str | None, limit: int
+    ) -> None:
+        """Take an address.
+
+        Args:
+            outbound: what calls are made by.
+            address: without a slash at its end.
+            bundle: the certificates (PEM) to trust; None: the public ones.
+            limit: the longest answer, in bytes.
+        """
+        self._outbound = outbound
+        self._address = address
+        self._bundle = bundle.encode() if bundle else None
+        self._limit = limit
+
+    async def get(self, path: str, headers: Mapping[str, str]) -> Answer:
+        """Ask for something; return the answer, whatever its status.
+
+        Raises:
+            Unreachable: there is none.
+        """
+        return await self._ask("GET", path, headers, None)
+
+    async def post(self, path: str, headers: Mapping[str, str], body: Any) -> Answer:
+        """Send JSON; return the answer, whatever its status.
+
+        Raises:
+            Unreachable: there is none.
+        """
+        typed = {**headers, "Content-Type": "application/json"}
+        return await self._ask("POST", path, typed, json.dumps(body).encode())
+
+    async def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        try:
+            return await self._outbound.request(
+                method,
+                self._address + path,
+                headers={"User-Agent": "vaultferry", **headers},
+                body=body,
+                ca=self._bundle,
+                limit=self._limit,
+                seconds=_SECONDS,
+            )
+        except NotReached as error:
+            detail = str(error)
+        raise unreachable(detail)
+
+
+def bearer(token: bytes) -> dict[str, str]:
+    """Return the header that shows a token.
+
+    Raises:
+        AuthenticationFailed: it is none that fits into a header.
+    """
+    text = token.decode("ascii", "replace").strip()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise AuthenticationFailed("the token has characters that no token has")
+    return {"Authorization": f"Bearer {text}"}
+
+
+def unreachable(detail: str) -> Unreachable:
+    """Return the failure of a vault that does not answer as it ought to.
+
+    Args:
+        detail: a word of a closed list, for the log of the operator.
+    """
+    return Unreachable(_UNREACHABLE, detail=detail)
+
+
+def check(answer: Answer, refused: Collection[int] = (401,)) -> None:
+    """Check that an answer is good.
+
+    Args:
+        answer: the answer.
+        refused: the statuses by which the vault does not take the token.
+
+    Raises:
+        VaultFailure: it is not.
+    """
+    status = answer.status
+    if status in refused:
+        raise AuthenticationFailed("the vault does not take the token")
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        wait = _wait(answer.headers.get("retry-after", ""))
+        raise RateLimited("the vault was asked too often", wait=wait)
+    if status != HTTPStatus.OK:
+        raise unreachable(f"http-{status}")
+
+
+def document(answer: Answer) -> Any:
+    """Return the JSON of a good answer.
+
+    Raises:
+        VaultFailure: the answer is not good, or is no JSON.
+    """
+    check(answer)
+    try:
+        return json.loads(answer.body)
+    except ValueError:
+        raise unreachable("no-json") from None
+
+
+def _wait(text: str) -> float:
+    """Return what Retry-After says, in seconds; dates are not understood."""
+    return min(float(text), _LONGEST_WAIT) if text.isdecimal() else _WAIT

@@ -1,0 +1,134 @@
+"""Doppler: the values of one config, fetched whole and by ETag.
+
+https://docs.doppler.com/reference/secrets-download; that the call honours
+If-None-Match is not written there, but the vendor's own CLI and operator rely on it.
+"""
+
+import re
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from vaultferry.core.document import Document, Wanted
+from vaultferry.core.errors import PlaceForbidden, PlaceMissing, ReferenceInvalid
+from vaultferry.core.model import Model
+from vaultferry.core.provider import Provider
+from vaultferry.core.vaultconnection import Address, Bundle, Part, TokenRef
+from vaultferry.outbound import Answer, Outbound
+from vaultferry.providers import _http
+
+_ADDRESS = "https://api.doppler.com"
+
+# 500 KiB of values is what a config holds at most, by the vendor's own limits; JSON
+# may take six characters for one.
+_LIMIT = 4 * 1024 * 1024
+
+# Doppler's own, in every answer: no secrets, and nobody asked for them.
+_OWN = frozenset({"DOPPLER_PROJECT", "DOPPLER_CONFIG", "DOPPLER_ENVIRONMENT"})
+
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,199}")
+
+
+class Settings(Model):
+    """A config of Doppler."""
+
+    address: Address | None = None
+    """Where the API is; default: the vendor's."""
+
+    project: Part
+    """The project."""
+
+    config: Part
+    """The config."""
+
+    token_secret_ref: TokenRef
+    """The token, best a service token: it reads one config and nothing else."""
+
+    ca_bundle: Bundle | None = None
+    """Certificates (PEM) to trust instead of the public ones."""
+
+
+def _find(settings: Settings, reference: str) -> Wanted:
+    if not _NAME.fullmatch(reference):
+        raise ReferenceInvalid(
+            "a reference to Doppler is the name of a secret, such as DB_PASSWORD: "
+            "capital letters, digits and _"
+        )
+    place = _whole(settings, "")
+    return Wanted(place, reference, _canonical(settings, place, reference))
+
+
+def _whole(settings: Settings, path: str) -> str:
+    if path:
+        raise ReferenceInvalid(
+            "fieldsFrom takes the whole config of the connection: leave path out"
+        )
+    return f"{settings.project}/{settings.config}"
+
+
+def _canonical(settings: Settings, place: str, key: str) -> str:
+    del settings
+    return f"{place}/{key}"
+
+
+PROVIDER = Provider(
+    name="doppler",
+    field="doppler",
+    summary="a config of Doppler",
+    settings=Settings,
+    token=lambda settings: settings.token_secret_ref,
+    find=_find,
+    whole=_whole,
+    canonical=_canonical,
+    references="the name of a secret (`DB_PASSWORD`)",
+)
+
+
+class _Session:
+    """A config, with one token."""
+
+    def __init__(self, settings: Settings, token: bytes, outbound: Outbound) -> None:
+        address = (settings.address or _ADDRESS).rstrip("/")
+        self._vault = _http.Vault(outbound, address, settings.ca_bundle, _LIMIT)
+        query = {
+            "project": settings.project,
+            "config": settings.config,
+            "format": "json",
+            "include_dynamic_secrets": "false",
+        }
+        self._path = f"/v3/configs/config/secrets/download?{urlencode(query)}"
+        self._headers = _http.bearer(token)
+
+    async def fetch(self, place: str, known: Document | None) -> Document:
+        """Return the values of the config; see `Session`."""
+        del place  # there is one
+        tag = {"If-None-Match": known.tag} if known and known.tag else {}
+        answer = await self._vault.get(self._path, self._headers | tag)
+        if answer.status == HTTPStatus.NOT_MODIFIED and known and tag:
+            return known
+        _check(answer)
+        return Document(_values(answer), answer.headers.get("etag"))
+
+    async def check(self) -> None:
+        """See whether the token is taken; see `Session`."""
+        answer = await self._vault.get("/v3/me", self._headers)
+        _http.check(answer, refused=(401, 403))
+
+
+def session(settings: Settings, token: bytes, outbound: Outbound) -> _Session:
+    """Return a session with one token."""
+    return _Session(settings, token, outbound)
+
+
+def _check(answer: Answer) -> None:
+    if answer.status == HTTPStatus.FORBIDDEN:
+        raise PlaceForbidden("the token may not read this project and config")
+    if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}:
+        raise PlaceMissing("there is no such project or config")
+
+
+def _values(answer: Answer) -> dict[str, bytes]:
+    found = _http.document(answer)
+    flat = isinstance(found, dict) and all(isinstance(v, str) for v in found.values())
+    if not flat:
+        raise _http.unreachable("no-names-and-values")
+    return {k: v.encode() for k, v in found.items() if k not in _OWN}

@@ -1,0 +1,286 @@
+"""Reads values from a vault, by what its places answered; no call is made here."""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from vaultferry import providers
+from vaultferry.connections import Connections
+from vaultferry.core import access, extract, refresh, requests
+from vaultferry.core.document import Wanted
+from vaultferry.core.errors import ConnectionMissing, Failure, FieldMissing, NeedsPerson
+from vaultferry.core.looked import Looked
+from vaultferry.core.provider import Provider
+from vaultferry.core.source import Source, Viewed
+from vaultferry.core.vaultconnection import VaultConnection
+from vaultferry.core.vaultsecret import (
+    ConnectionVersion,
+    FieldMapping,
+    FieldsFrom,
+    SyncedFrom,
+    VaultSecret,
+)
+from vaultferry.places import Answer, PlaceKey, Places
+from vaultferry.views import Key
+
+# What was asked for so short a time before a resource came is new enough for it.
+_JUST_SECONDS = 10.0
+# After that a first sync is said to be under way.
+_LONG_SECONDS = 10.0
+
+
+class Waiting(Exception):
+    """The values are being fetched; whoever wants them is woken."""
+
+    def __init__(self, patience: float) -> None:
+        """Say how many seconds are left until that takes long."""
+        super().__init__()
+        self.patience = patience
+
+
+class _Unanswered(Exception):
+    """A place has not answered yet."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A connection that a resource may use, and what its references mean there."""
+
+    key: Key
+    connection: VaultConnection
+    provider: Provider[Any]
+    settings: Any
+
+    @property
+    def version(self) -> ConnectionVersion:
+        return ConnectionVersion(
+            uid=self.connection.uid, generation=self.connection.generation
+        )
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What somebody waits for, and since when."""
+
+    basis: Hashable
+    since: float
+    is_sync: bool
+
+
+@dataclass
+class VaultSource:
+    """The vaults that `spec.connectionRef` leads to."""
+
+    connections: Connections
+    places: Places
+    clock: Callable[[], float]
+    _wishes: dict[Key, _Wish] = field(default_factory=dict)
+
+    def follow(self, resource: VaultSecret) -> None:
+        """Have the places of a resource fetched as often as it wants."""
+        key = _key(resource)
+        try:
+            way = self._way(resource)
+            used = {PlaceKey(way.key, p) for p in _places(way, resource)}
+        except Failure:
+            used = set()
+        interval = refresh.seconds(resource.raw_spec.get("refreshInterval"))
+        if resource.suspended or resource.deleting:
+            used = set()
+        self.places.use(key, dict.fromkeys(used, interval))
+
+    def forget(self, key: Key) -> None:
+        """Forget a resource that is gone."""
+        self.places.forget(key)
+        self._wishes.pop(key, None)
+
+    def viewed(self, resource: VaultSecret) -> Viewed:
+        """Return the places of a resource as they are known."""
+        try:
+            way = self._way(resource)
+            places = _places(way, resource)
+        except Failure as failure:
+            return Viewed(("none", failure.reason))
+        answers = [self.places.look(PlaceKey(way.key, place)) for place in places]
+        unusable = self.connections.unusable(way.key)
+        said = unusable.reason if unusable else ""
+        known = tuple(_known(answer) for answer in answers)
+        # Without an answer nothing is known but what the status says.
+        settled = not said and not any(map(any, known))
+        identity = (way.version.uid, way.version.generation, said, *known)
+        return Viewed(identity, SyncedFrom(connection=way.version), is_whole=settled)
+
+    async def read(self, resource: VaultSecret, looked: Looked) -> Source:
+        """Return the values as the vault last answered.
+
+        Raises:
+            ConnectionMissing: there is no such connection for this namespace.
+            Failure: the vault could not be asked, or has not what is wanted.
+            Waiting: they are being fetched.
+        """
+        way = self._way(resource)
+        viewed = self.viewed(resource)
+        looked.source = viewed.identity
+        if unusable := self.connections.unusable(way.key):
+            raise unusable
+        wish, now = self._wish(resource), self.clock()
+        after = wish.since if wish.is_sync else wish.since - _JUST_SECONDS
+        try:
+            found = self._newer(way, resource, after, wish.since)
+        except _Unanswered:
+            since = wish.since if wish.since > -inf else now
+            raise Waiting(since + _LONG_SECONDS - now) from None
+        origin = SyncedFrom(connection=way.version)
+        return Source(Viewed(viewed.identity, origin), found, way.provider.name)
+
+    def _newer(
+        self, way: _Way, resource: VaultSecret, after: float, since: float
+    ) -> Mapping[str, bytes]:
+        """Return the values; they are not said to lack by an answer before the wish.
+
+        Args:
+            way: how the vault is reached.
+            resource: the resource.
+            after: when the places are to have been asked.
+            since: when the values began to be wanted.
+
+        Raises:
+            Failure: they could not be had.
+            _Unanswered: they are being fetched.
+        """
+        try:
+            return dict(self._values(way, resource, after))
+        except NeedsPerson:
+            return dict(self._values(way, resource, since))
+
+    def _way(self, resource: VaultSecret) -> _Way:
+        """Return the way to the vault, where the resource may go it.
+
+        Raises:
+            ConnectionMissing: it may not, or there is none: that is said alike.
+        """
+        key = Key(*(resource.connection or ("", "")))
+        connection = self.connections.get(key)
+        if connection is None or not access.lets(connection, resource.namespace):
+            raise ConnectionMissing(
+                f"VaultConnection {key} does not exist, or is not for namespace "
+                f"{resource.namespace}"
+            )
+        module, settings = providers.of(connection.raw_spec)
+        return _Way(key, connection, module.PROVIDER, settings)
+
+    def _wish(self, resource: VaultSecret) -> _Wish:
+        """Return what is wanted: an answer from when it began to be, or any."""
+        key, asked = _key(resource), requests.pending(resource)
+        if resource.realised and not asked:
+            self._wishes.pop(key, None)
+            return _Wish(None, -inf, is_sync=False)
+        basis = (resource.uid, resource.generation, asked)
+        wish = self._wishes.get(key)
+        if wish is None or wish.basis != basis:
+            wish = _Wish(basis, self.clock(), is_sync=asked.sync is not None)
+            self._wishes[key] = wish
+        return wish
+
+    def _answers(
+        self, way: _Way, resource: VaultSecret, after: float
+    ) -> Mapping[str, Answer]:
+        """Return what places answered that was asked for after a time.
+
+        Raises:
+            Failure: one of them could not be had.
+            _Unanswered: one of them is being fetched.
+        """
+        places = _places(way, resource)
+        answers = {p: self.places.look(PlaceKey(way.key, p)) for p in places}
+        missing = [
+            place
+            for place, answer in answers.items()
+            if answer.document is None or answer.asked < after
+        ]
+        for answer in answers.values():
+            if answer.failure and (answer.is_lasting or answer.tried >= after):
+                raise answer.failure
+        for place in missing:
+            self.places.want(_key(resource), PlaceKey(way.key, place), after)
+        if missing:
+            raise _Unanswered
+        return answers
+
+    def _values(
+        self, way: _Way, resource: VaultSecret, after: float
+    ) -> Iterator[tuple[str, bytes]]:
+        spec = resource.spec
+        answers = self._answers(way, resource, after)
+        for several in spec.fields_from:
+            yield from _all(way, several, answers)
+        for mapping in spec.field_mappings:
+            yield mapping.field_name, _one(way, mapping, answers)
+
+
+def _one(way: _Way, mapping: FieldMapping, answers: Mapping[str, Answer]) -> bytes:
+    wanted = way.provider.find(way.settings, mapping.reference)
+    value = _found(way, wanted, answers)
+    if value is None:
+        raise FieldMissing(
+            f"field {mapping.field_name}: the vault has no {mapping.reference}, or it "
+            "is not for this connection"
+        )
+    return extract.extract(
+        value, mapping.field_name, path=mapping.property, decoding=mapping.decoding
+    )
+
+
+def _all(
+    way: _Way, several: FieldsFrom, answers: Mapping[str, Answer]
+) -> Iterator[tuple[str, bytes]]:
+    place = way.provider.whole(way.settings, several.path)
+    document = answers[place].document
+    values = document.values if document else {}
+    keys = [
+        key
+        for key in values
+        if _may(way, way.provider.canonical(way.settings, place, key))
+    ]
+    renames = [(rename.from_, rename.to) for rename in several.rename]
+    chosen = extract.select(keys, several.include, several.exclude, renames)
+    if not chosen:
+        raise FieldMissing("the vault has no key that spec.fieldsFrom takes")
+    for name, key in chosen.items():
+        yield name, values[key]
+
+
+def _found(way: _Way, wanted: Wanted, answers: Mapping[str, Answer]) -> bytes | None:
+    document = answers[wanted.place].document if wanted.place in answers else None
+    if document is None or not _may(way, wanted.canonical):
+        return None
+    return document.values.get(wanted.key)
+
+
+def _may(way: _Way, canonical: str) -> bool:
+    return access.covers(way.connection.spec.access, canonical)
+
+
+def _places(way: _Way, resource: VaultSecret) -> tuple[str, ...]:
+    """Return the places that a resource needs; what it may not read is none."""
+    raw = resource.raw_spec
+    wanted = [
+        way.provider.find(way.settings, str(mapping.get("reference", "")))
+        for mapping in raw.get("fieldMappings") or ()
+    ]
+    named = [each.place for each in wanted if _may(way, each.canonical)]
+    whole = [
+        way.provider.whole(way.settings, str(each.get("path") or ""))
+        for each in raw.get("fieldsFrom") or ()
+    ]
+    return tuple(dict.fromkeys([*named, *whole]))
+
+
+def _known(answer: Answer) -> tuple[int, str]:
+    lasts = answer.failure if answer.is_lasting else None
+    return answer.stamp, lasts.reason if lasts else ""
+
+
+def _key(resource: VaultSecret) -> Key:
+    return Key(resource.namespace, resource.name)

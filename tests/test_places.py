@@ -1,0 +1,388 @@
+"""The places of vaults, against a session that answers as it is told."""
+
+from collections.abc import Mapping
+from math import inf
+
+import pytest
+
+from tests.running import run
+from tests.vault import Vault
+from vaultferry.core.errors import (
+    AuthenticationFailed,
+    PlaceMissing,
+    RateLimited,
+    Unreachable,
+)
+from vaultferry.core.urgency import Lane
+from vaultferry.places import PlaceKey, Places
+from vaultferry.views import Key
+
+CONNECTION = Key("team", "vault")
+HOUR = 3600.0
+USERS = [Key("team", f"db-{number}") for number in range(5)]
+
+
+class World:
+    """Places that are worked on when they are due, by a clock of its own."""
+
+    def __init__(self, *names: str) -> None:
+        self.now = 1_000.0
+        self.due: dict[PlaceKey, float] = {}
+        self.woken: list[tuple[Key, Lane]] = []
+        self.told: list[Key] = []
+        self.places = Places(
+            lambda key, _: self.due.update({key: self.now}),
+            lambda key, lane: self.woken.append((key, lane)),
+            self.told.append,
+            lambda: self.now,
+            lambda: 1_700_000_000.0 + self.now,
+        )
+        self.vault = Vault({name: {"A": b"1"} for name in names})
+        self.connect()
+
+    def connect(self, heard: float = -inf) -> None:
+        self.places.connect(CONNECTION, "first", self.vault, heard)
+
+    def use(self, user: Key, *names: str, interval: float = HOUR) -> None:
+        keys = [PlaceKey(CONNECTION, name) for name in names]
+        self.places.use(user, dict.fromkeys(keys, interval))
+
+    def want(self, user: Key, name: str = "a", after: float = -inf) -> None:
+        self.places.want(user, PlaceKey(CONNECTION, name), after)
+
+    def work(self, seconds: float = 0.0) -> None:
+        """Let time pass, and work on each place when it is due."""
+        end = self.now + seconds
+        while self.due and min(self.due.values()) <= end:
+            key = min(self.due, key=lambda each: self.due[each])
+            self.now = max(self.now, self.due.pop(key))
+            again = run(self.places(key))
+            if again < inf:
+                self.due.setdefault(key, self.now + again)
+        self.now = end
+
+    def wakes(self) -> set[Key]:
+        woken, self.woken = {key for key, _ in self.woken}, []
+        return woken
+
+
+def world(users: int = 1, *, interval: float = HOUR) -> World:
+    """Return a world where users have had what is at one place."""
+    there = World("a")
+    for user in USERS[:users]:
+        there.use(user, "a", interval=interval)
+        there.want(user)
+    there.work()
+    assert there.vault.calls == ["a"]
+    assert there.wakes() == set(USERS[:users])
+    there.vault.calls.clear()
+    return there
+
+
+def look(there: World, name: str = "a") -> Mapping[str, bytes]:
+    document = there.places.look(PlaceKey(CONNECTION, name)).document
+    assert document is not None
+    return document.values
+
+
+def test_what_many_use_is_fetched_once() -> None:
+    there = world(users=5)
+
+    assert look(there) == {"A": b"1"}
+
+
+def test_what_nobody_waits_for_is_fetched_within_the_interval() -> None:
+    there = World("a")
+    there.use(USERS[0], "a")
+
+    there.work()
+    assert there.vault.calls == []
+
+    there.work(HOUR)
+    assert there.vault.calls == ["a"]
+
+
+def test_a_place_is_fetched_once_in_the_shortest_interval_of_its_users() -> None:
+    there = world(users=5)
+    there.use(USERS[1], "a", interval=600.0)
+
+    there.work(10 * 600.0)
+
+    assert len(there.vault.calls) == 10
+
+
+def test_what_is_never_refreshed_is_fetched_when_it_is_wanted() -> None:
+    there = world(interval=inf)
+
+    there.work(100 * HOUR)
+    assert there.vault.calls == []
+
+    there.want(USERS[0], after=there.now)
+    there.work(1.0)
+    assert there.vault.calls == ["a"]
+
+
+def test_an_unchanged_place_wakes_nobody() -> None:
+    there = world(users=5)
+    there.work(3 * HOUR)
+
+    assert len(there.vault.calls) == 3
+    assert there.wakes() == set()
+
+
+def test_a_change_wakes_all_users_once() -> None:
+    there = world(users=5)
+    there.vault.holds["a"] = {"A": b"2"}
+    there.work(3 * HOUR)
+
+    assert sorted(key for key, _ in there.woken) == USERS
+    assert {lane for _, lane in there.woken} == {Lane.ROUTINE}
+    assert look(there) == {"A": b"2"}
+
+
+def test_the_same_values_with_another_tag_are_no_change() -> None:
+    there = world(users=2)
+    stamp = there.places.look(PlaceKey(CONNECTION, "a")).stamp
+    there.vault.holds["a"] = dict(reversed({"A": b"1"}.items()))
+    there.work(HOUR)
+
+    assert there.places.look(PlaceKey(CONNECTION, "a")).stamp == stamp
+    assert there.wakes() == set()
+
+
+def test_many_who_want_something_newer_are_answered_by_one_call() -> None:
+    there = world(users=5)
+    there.work(10.0)
+    for user in USERS:
+        there.want(user, after=there.now)
+    there.work(5.0)
+
+    assert there.vault.calls == ["a"]
+    assert there.wakes() == set(USERS)
+
+
+def test_who_wants_something_newer_than_a_call_under_way_gets_another() -> None:
+    there = world(users=2)
+    there.work(10.0)
+    wanted: list[float] = []
+
+    def during() -> None:
+        if not wanted:
+            wanted.append(there.now)
+            there.now += 0.1
+            there.want(USERS[1], after=there.now)
+
+    there.vault.during = during
+    there.want(USERS[0], after=there.now)
+    there.work(5.0)
+
+    assert there.vault.calls == ["a", "a"]
+    assert there.places.look(PlaceKey(CONNECTION, "a")).asked > wanted[0]
+
+
+def test_a_vault_that_is_dead_is_called_once_a_minute_for_all_its_places() -> None:
+    names = [f"place-{number}" for number in range(100)]
+    there = World(*names)
+    for number, name in enumerate(names):
+        user = Key("team", f"user-{number}")
+        there.use(user, name, interval=60.0)
+        there.want(user, name)
+    there.work()
+    there.vault.calls.clear()
+    there.vault.failure = Unreachable("away")
+
+    there.work(600.0)
+
+    # The first failure is tried again after a moment, for most are over then.
+    assert len(there.vault.calls) <= 12
+    assert there.told == [CONNECTION]
+
+
+def test_a_blip_is_told_to_nobody() -> None:
+    there = world(users=5, interval=60.0)
+    there.vault.failure = Unreachable("away")
+    there.work(61.0)
+    there.vault.failure = None
+    there.work(60.0)
+
+    assert not there.places.look(PlaceKey(CONNECTION, "a")).is_lasting
+
+
+def test_an_outage_is_told_once_to_all_and_its_end_as_well() -> None:
+    there = world(users=5, interval=60.0)
+    there.vault.failure = Unreachable("away")
+    there.work(600.0)
+
+    assert sorted(key for key, _ in there.woken) == USERS
+    assert there.places.look(PlaceKey(CONNECTION, "a")).is_lasting
+    assert look(there) == {"A": b"1"}
+
+    there.woken.clear()
+    there.vault.failure = None
+    there.work(120.0)
+
+    assert sorted(key for key, _ in there.woken) == USERS
+    assert there.places.look(PlaceKey(CONNECTION, "a")).failure is None
+    assert there.told == [CONNECTION, CONNECTION]
+
+
+def test_when_a_vault_is_back_all_that_was_due_is_fetched_at_once() -> None:
+    names = [f"place-{number}" for number in range(20)]
+    there = World(*names)
+    for number, name in enumerate(names):
+        user = Key("team", f"user-{number}")
+        there.use(user, name, interval=60.0)
+        there.want(user, name)
+    there.work()
+    there.vault.failure = Unreachable("away")
+    there.work(300.0)
+    there.vault.failure = None
+    there.vault.calls.clear()
+
+    while not there.vault.calls:
+        there.work(1.0)
+    there.work(2.0)
+
+    assert set(there.vault.calls) == set(names)
+
+
+def test_who_waits_learns_of_the_first_failure() -> None:
+    there = World("a")
+    there.vault.failure = AuthenticationFailed("no")
+    there.use(USERS[0], "a")
+    there.want(USERS[0])
+    there.work()
+
+    assert there.wakes() == {USERS[0]}
+    answer = there.places.look(PlaceKey(CONNECTION, "a"))
+    assert isinstance(answer.failure, AuthenticationFailed)
+    assert not answer.is_lasting
+
+
+def test_who_waits_and_learned_of_a_failure_learns_that_it_is_over() -> None:
+    there = World("a")
+    there.vault.failure = Unreachable("away")
+    there.use(USERS[0], "a")
+    there.want(USERS[0])
+    there.work()
+    there.wakes()
+    there.vault.failure = None
+    there.work(60.0)
+
+    assert there.wakes() == {USERS[0]}
+
+
+def test_a_vault_is_left_alone_as_long_as_it_asks_for() -> None:
+    there = world(interval=60.0)
+    there.vault.failure = RateLimited("slower", wait=900.0)
+    there.work(800.0)
+
+    assert len(there.vault.calls) == 1
+
+
+def test_a_place_that_is_missing_does_not_keep_others_from_being_fetched() -> None:
+    there = World("a", "b")
+    for name in "ab":
+        there.use(Key("team", name), name)
+        there.want(Key("team", name), name)
+    there.work()
+    there.vault.calls.clear()
+    there.vault.failure = PlaceMissing("gone")
+    there.want(Key("team", "a"), "a", after=there.now + 2)
+    there.work(3.0)
+    there.vault.failure = None
+    there.want(Key("team", "b"), "b", after=there.now)
+    there.work(1.0)
+
+    assert there.vault.calls == ["a", "b"]
+    assert there.told == []
+    assert there.places.look(PlaceKey(CONNECTION, "a")).is_lasting
+
+
+@pytest.mark.parametrize(
+    ("interval", "wait"), [(60.0, 300.0), (HOUR, HOUR), (24 * HOUR, HOUR), (inf, HOUR)]
+)
+def test_what_needs_a_person_is_looked_at_now_and_then(
+    interval: float, wait: float
+) -> None:
+    there = world(interval=interval)
+    there.vault.failure = PlaceMissing("gone")
+    there.want(USERS[0], after=there.now + 2)
+    there.work(5.0)
+    there.vault.calls.clear()
+
+    there.work(10 * wait)
+
+    assert len(there.vault.calls) in {9, 10}
+
+
+def test_a_place_without_users_is_forgotten() -> None:
+    there = world(users=2)
+    there.use(USERS[0])
+    assert len(there.places) == 1
+
+    there.places.forget(USERS[1])
+    assert len(there.places) == 0
+
+    there.work(5 * HOUR)
+    assert there.vault.calls == []
+
+
+def test_another_session_knows_nothing_of_what_the_one_before_was_told() -> None:
+    there = world()
+    there.connect()
+
+    assert there.places.look(PlaceKey(CONNECTION, "a")).document is None
+    assert there.places.version(CONNECTION) == "first"
+
+    there.places.disconnect(CONNECTION)
+    assert there.places.version(CONNECTION) is None
+
+
+def test_what_a_session_is_told_that_was_replaced_reaches_nobody() -> None:
+    there = world()
+    there.vault.holds["a"] = {"A": b"2"}
+    there.vault.during = there.connect
+    there.want(USERS[0], after=there.now + 2)
+    there.work(5.0)
+
+    assert there.places.look(PlaceKey(CONNECTION, "a")).document is None
+
+
+def test_a_check_is_made_only_where_the_vault_is_not_left_alone() -> None:
+    there = World()
+    run(there.places.check(CONNECTION))
+    assert there.places.heard(CONNECTION) == there.now
+
+    there.vault.failure = Unreachable("away")
+    for _ in range(5):
+        run(there.places.check(CONNECTION))
+
+    assert there.vault.calls == ["check", "check"]
+    assert isinstance(there.places.health(CONNECTION), Unreachable)
+    assert there.told == [CONNECTION]
+
+
+def test_of_a_connection_that_is_not_open_nothing_is_known() -> None:
+    there = World()
+    other = Key("team", "other")
+    run(there.places.check(other))
+    there.places.use(USERS[0], {PlaceKey(other, "a"): HOUR})
+    there.places.want(USERS[0], PlaceKey(other, "a"), 0.0)
+
+    assert there.places.look(PlaceKey(other, "a")).document is None
+    assert there.places.health(other) is None
+    assert there.places.heard(other) == -inf
+    assert run(there.places(PlaceKey(other, "a"))) == inf
+
+
+def test_neither_a_document_nor_an_answer_shows_a_value() -> None:
+    there = World("a")
+    there.vault.holds["a"] = {"A": b"canary"}
+    there.use(USERS[0], "a")
+    there.want(USERS[0])
+    there.work()
+    answer = there.places.look(PlaceKey(CONNECTION, "a"))
+
+    shown = repr(answer), repr(answer.document), repr(vars(there.places))
+    assert "canary" not in str(shown)

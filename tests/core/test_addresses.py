@@ -17,6 +17,12 @@ from vaultferry.core.addresses import (
 NONE = Exceptions()
 PUBLIC = Url("https", "vault.example.com", 443, "")
 
+LOCAL = [
+    *["alt", "arpa", "corp", "example", "home", "internal", "intranet", "invalid"],
+    *["lan", "local", "localdomain", "localhost", "mail", "onion", "private", "svc"],
+    *["test", "svc.cluster.local", "home.arpa", "in-addr.arpa"],
+]
+
 # As wide as a configuration can be.
 WIDEST = Exceptions.parse(
     f"{scheme}://{where}:*"
@@ -243,7 +249,10 @@ def test_what_is_refused_of_a_url_is_said_without_its_user_information() -> None
         "192.0.0.1",
         "192.0.0.9",
         "192.0.2.1",
+        "192.31.196.1",
+        "192.52.193.1",
         "192.88.99.1",
+        "192.175.48.1",
         "192.168.255.255",
         "198.18.0.0",
         "198.19.255.255",
@@ -257,6 +266,7 @@ def test_what_is_refused_of_a_url_is_said_without_its_user_information() -> None
         "2001:10::1",
         "2001:20::1",
         "2001:db8:ffff::1",
+        "2620:4f:8000::1",
         "2002:a00:1::",
         "3fff:fff::1",
         "4000::1",
@@ -314,9 +324,19 @@ def test_some_addresses_are_refused_whatever_is_configured(text: str) -> None:
         check_address(ip_address(text), PUBLIC, WIDEST)
 
 
-def test_the_name_of_metadata_is_refused_whatever_is_configured() -> None:
+@pytest.mark.parametrize("name", ["metadata.google.internal", "metadata.goog"])
+def test_the_name_of_metadata_is_refused_whatever_is_configured(name: str) -> None:
     with pytest.raises(AddressRefused, match="never"):
-        check_url("http://metadata.goog", WIDEST)
+        check_url(f"http://{name}", WIDEST)
+
+
+@pytest.mark.parametrize("scope", LOCAL)
+def test_a_local_name_is_refused_unless_it_is_configured(scope: str) -> None:
+    url = f"https://vault.{scope}"
+
+    with pytest.raises(AddressRefused, match="local name"):
+        check_url(url, NONE)
+    check_url(url, Exceptions.parse([url]))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ CANARY = "canary-value"
 
 SOURCE = rb"""
 {
-  "text": "a \u00fc\n", "empty": "", "whole": 12345678901234567890123,
+  "text": "a \u00fc\n", "empty": "", "whole": 12345678901234567890123, "minus": -0,
   "part": 1.10, "power": -1E+400, "zero": -0.0, "yes": true, "no": false,
   "nothing": null, "list": ["a", [1.0, null], {"b": 2}], "a.b": {"c d": "dotted"},
   "q\"\\": "quoted", "": "nameless", "0": "zero",
@@ -36,6 +36,7 @@ SOURCE = rb"""
         ("text", "a ü\n"),
         ("empty", ""),
         ("whole", "12345678901234567890123"),
+        ("minus", "-0"),
         ("part", "1.10"),
         ("power", "-1E+400"),
         ("zero", "-0.0"),
@@ -61,6 +62,12 @@ def test_a_property_is_found_as_it_was_written(path: str, found: str) -> None:
 @pytest.mark.parametrize("value", [b"[1.10, 2]", b" [1.10 ,\n2]\n"])
 def test_a_list_at_the_top_has_numbers(value: bytes) -> None:
     assert extract(value, "field", path="[0]") == b"1.10"
+
+
+def test_a_number_may_be_as_long_as_it_likes() -> None:
+    digits = b"9" * 10_000
+
+    assert extract(b'{"a": ' + digits + b"}", "field", path="a") == digits
 
 
 def test_without_a_property_a_value_is_as_it_was() -> None:
@@ -277,7 +284,7 @@ KEYS = ["DB_USER", "DB_PASSWORD", "API_KEY", "API_KEY_OLD", "path/to"]
             {"name": "DB_USER"},
         ),
         ({"include": ["DB_USER"], "rename": [("D*_USER", "*")]}, {"B": "DB_USER"}),
-        ({"include": ["path/*"], "rename": [("path/*", "*")]}, {"to": "path/to"}),
+        ({"include": ["p*"], "rename": [("path/*", "*")]}, {"to": "path/to"}),
         (
             {"include": ["API_KEY"], "rename": [("API_K*_KEY", "x*")]},
             {"API_KEY": "API_KEY"},
@@ -290,7 +297,6 @@ def test_keys_are_selected_and_renamed(
     found = select(KEYS, **rules)
 
     assert found == selected
-    assert list(found) == sorted(found)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +309,7 @@ def test_keys_are_selected_and_renamed(
         (["a"], [("a", "..")], "'a'"),
         (["a"], [("a", "")], "'a'"),
         (["DB_a", "db_a"], [("DB_*", "db_*")], "'DB_a', 'db_a'"),
-        (["a", "b", "c"], [("a", "x"), ("b", "x")], "'a', 'b';"),
+        (["c", "b", "a"], [("a", "x"), ("b", "x")], "'a', 'b';"),
         ([f"{n:02}/" for n in range(12)], [], "'09/' and 2 more"),
         (["/" * 100], [], f"'{'/' * 64}'"),
     ],

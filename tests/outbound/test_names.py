@@ -1,6 +1,7 @@
 """The resolver of the machine, apart from the rest of the process."""
 
 import asyncio
+import gc
 import socket
 import threading
 from typing import Any
@@ -62,9 +63,11 @@ def test_a_name_is_looked_up_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_lookup_that_nobody_waits_for_ends_in_silence(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    asked: list[str] = []
     answered = threading.Event()
 
-    def slow(*_: object, **__: object) -> Found:
+    def slow(host: str, *_: object, **__: object) -> Found:
+        asked.append(host)
         answered.wait(10)
         raise OSError
 
@@ -75,10 +78,13 @@ def test_a_lookup_that_nobody_waits_for_ends_in_silence(
         url = "https://vault.example.com/"
         assert await refused(made, url, seconds=0.1) == "timeout"
         answered.set()
+        await asyncio.sleep(0.2)
+        assert asked == ["vault.example.com"]
         assert await refused(made, url) == "resolve"
         await made.close()
 
     run(story())
+    gc.collect()
     assert caplog.text == ""
 
 

@@ -125,7 +125,7 @@ def test_a_stream_that_does_not_begin_is_one_word(url: str, detail: str) -> None
                     ca=None,
                     limit=LIMIT,
                     seconds=0.3,
-                    silence=5,
+                    silence=20,
                 ):
                     pass
 

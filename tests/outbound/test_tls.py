@@ -133,6 +133,23 @@ def test_the_machine_s_authorities_are_trusted_where_no_others_are_given(
     run(story())
 
 
+def test_given_authorities_are_trusted_instead_of_the_machine_s(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_bytes(authority.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+
+    async def story() -> None:
+        tls = authority.server(tmp_path, NAME)
+        other = Authority.made().pem
+        async with listening(SAID, tls=tls) as good, outbound() as made:
+            url = f"https://{NAME}:{good.port}/"
+            assert await refused(made, url, ca=other) == "tls"
+
+    run(story())
+
+
 def test_a_server_that_speaks_no_tls_is_not_asked() -> None:
     asked = []
 

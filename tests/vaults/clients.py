@@ -1,0 +1,45 @@
+"""Calls the vendors' Python clients, one request a line; run by `judges`.
+
+It runs with the packages of requirements/judges.lock, and knows nothing of ours.
+"""
+
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from dopplersdk import DopplerSDK
+
+Said = Any
+
+
+def doppler(url: str, token: str, service: str, call: str, /, **given: str) -> Said:
+    """Return what a call of doppler-sdk gives."""
+    client = DopplerSDK(token)
+    client.set_base_url(url)
+    return plain(getattr(getattr(client, service), call)(**given))
+
+
+def plain(found: object) -> Said:
+    """Return what JSON can say of an answer's objects."""
+    return json.loads(json.dumps(found, default=vars))
+
+
+FUNCTIONS: dict[str, Callable[..., Said]] = {"doppler": doppler}
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    warnings.simplefilter("ignore")
+    for line in sys.stdin:
+        name, arguments, given = json.loads(line)
+        try:
+            said = {"ok": FUNCTIONS[name](*arguments, **given)}
+        except Exception as error:  # noqa: BLE001 - that is what the test wants to know
+            said = {"error": type(error).__name__, "text": str(error)}
+        print(json.dumps(said), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,293 @@
+"""A fake Doppler: what its clients use of the API, version 3."""
+
+import asyncio
+import base64
+import dataclasses
+import datetime as dt
+import hashlib
+import re
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+from tests.vaults import jwt
+from tests.vaults.limiter import Limiter, Rate
+from tests.vaults.message import Answer, Asked, encoded, told
+from tests.vaults.routes import Routes
+from tests.vaults.vault import Kept, Vault
+
+_CONFIG = "/v3/configs/config"
+_REFERENCE = re.compile(r"\$\{((?:[\w-]+\.){0,2}\w+)\}")
+_TYPES = {
+    "dp.st": "service_token",
+    "dp.sa": "service_account_token",
+    "dp.said": "service_account_identity",
+    "dp.pt": "personal",
+    "dp.ct": "cli",
+}
+_WATCHED_SECONDS = 0.05
+
+
+class Token(Kept):
+    """What a token reaches; its kind is in how it begins."""
+
+    config: str | None = None
+    """The only one that a service token reaches, as `project/config`."""
+
+    projects: list[str] | None = None
+    """Those that any other token reaches; None for all."""
+
+    expires_at: float | None = None
+    """In seconds since 1970."""
+
+
+class Identity(Kept):
+    """An identity of a service account, which a workload logs in to."""
+
+    subject: str
+    """Whom the workload's own token is about."""
+
+    audience: str
+    projects: list[str] | None = None
+    seconds: float = 900
+    """How long the tokens that it gets are good."""
+
+
+class State(Kept):
+    """What is in Doppler."""
+
+    configs: dict[str, dict[str, str]] = {}
+    """By `project/config`: what was entered, with references, by name."""
+
+    tokens: dict[str, Token] = {}
+    identities: dict[str, Identity] = {}
+    """By the id of the identity."""
+
+    rate: Rate = Rate(limit=480)
+    ping_seconds: float = 30
+
+
+class Refused(Exception):
+    """A request that gets an error."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Doppler(Vault[State]):
+    """Doppler without its socket."""
+
+    kind = State
+
+    def __init__(self, state: State | None = None) -> None:
+        super().__init__(state)
+        self._limiter = Limiter()
+        self._routes = Routes(
+            {
+                "GET /v3/me": self._me,
+                "POST /v3/auth/oidc": self._login,
+                f"GET {_CONFIG}/secret": self._one,
+                f"GET {_CONFIG}/secrets": self._list,
+                f"GET {_CONFIG}/secrets/download": self._download,
+                f"GET {_CONFIG}/secrets/names": self._names,
+                f"GET {_CONFIG}/secrets/watch": self._watch,
+            }
+        )
+
+    def answer(self, asked: Asked) -> Answer:
+        taken = self._limiter.take(_token(asked), self.state.rate, self.now)
+        if taken.is_over:
+            answer = _error(429, "Exceeded rate limit")
+        else:
+            answer = self._answer(asked)
+        return dataclasses.replace(answer, headers={**answer.headers, **taken.headers})
+
+    def _answer(self, asked: Asked) -> Answer:
+        try:
+            return self._routes.answer(asked) or _error(404, "Not Found")
+        except Refused as refused:
+            return _error(refused.status, str(refused))
+
+    def _me(self, asked: Asked) -> Answer:
+        self._token(asked)
+        token = _token(asked)
+        return told(
+            {
+                "workplace": {"name": "Made-up", "slug": "made-up"},
+                "type": _TYPES[kind_of(token)],
+                "token_preview": f"{kind_of(token)}.…{token[-4:]}",
+                "slug": "made-up",
+                "name": "Made-up",
+                "created_at": "2026-01-01T00:00:00.000Z",
+                "last_seen_at": _written(self.now),
+            }
+        )
+
+    def _login(self, asked: Asked) -> Answer:
+        given = asked.document()
+        identity = self.state.identities.get(str(given.get("identity")))
+        claims = jwt.read(str(given.get("token")))
+        if identity is None or not _is_for(identity, claims, self.now):
+            raise Refused(401, "Unable to authenticate")
+        token = f"dp.said.{secrets.token_hex(21)[:42]}"
+        expires_at = self.now + identity.seconds
+        self.state.tokens[token] = Token(
+            projects=identity.projects, expires_at=expires_at
+        )
+        return told(
+            {"success": True, "token": token, "expires_at": _written(expires_at)}
+        )
+
+    def _download(self, asked: Asked) -> Answer:
+        if asked.query.get("format", "json") != "json" or asked.query.get(
+            "name_transformer"
+        ):
+            raise Refused(400, "This fake writes plain JSON only")
+        found = self._chosen(asked)
+        body = encoded({name: computed for name, (_, computed) in found.items()})
+        query = "&".join(f"{k}={v}" for k, v in sorted(asked.query.items()))
+        tag = f'W/"{hashlib.sha256(query.encode() + body).hexdigest()}"'
+        if asked.headers.get("if-none-match") == tag:
+            return Answer(304, headers={"etag": tag})
+        headers = {"content-type": "application/json", "etag": tag}
+        return Answer(200, body, headers)
+
+    def _list(self, asked: Asked) -> Answer:
+        found = self._chosen(asked)
+        items = {name: _item(*value) for name, value in found.items()}
+        return told({"secrets": items, "success": True})
+
+    def _names(self, asked: Asked) -> Answer:
+        return told({"names": list(self._chosen(asked)), "success": True})
+
+    def _one(self, asked: Asked) -> Answer:
+        name = asked.query.get("name", "")
+        found = self._chosen(asked).get(name)
+        if found is None:
+            raise Refused(404, f"Could not find requested secret: {name}")
+        return told({"name": name, "value": _item(*found), "success": True})
+
+    def _watch(self, asked: Asked) -> Answer:
+        place = self._place(asked)
+        headers = {"content-type": "text/event-stream", "cache-control": "no-cache"}
+        return Answer(200, self._events(place), headers)
+
+    async def _events(self, place: str) -> AsyncIterator[bytes]:
+        yield _event("connected")
+        seen, pinged = dict(self.state.configs.get(place, {})), self.now
+        while True:
+            await asyncio.sleep(_WATCHED_SECONDS)
+            present = self.state.configs.get(place, {})
+            if present != seen:
+                seen = dict(present)
+                yield _event("secrets.update")
+            if self.now - pinged >= self.state.ping_seconds:
+                pinged = self.now
+                yield _event("ping")
+
+    def _chosen(self, asked: Asked) -> dict[str, tuple[str, str]]:
+        """Return raw and computed value of what a request is about, by name."""
+        place = self._place(asked)
+        entered = self._entered(place)
+        only = asked.query.get("secrets")
+        names = entered if only is None else {*only.split(",")} & {*entered}
+        return {
+            name: (entered[name], self._computed(place, entered[name], {name}))
+            for name in sorted(names)
+        }
+
+    def _entered(self, place: str) -> dict[str, str]:
+        """Return the raw values of a config, Doppler's own included."""
+        project, config = place.split("/")
+        return self.state.configs.get(place, {}) | {
+            "DOPPLER_PROJECT": project,
+            "DOPPLER_CONFIG": config,
+            "DOPPLER_ENVIRONMENT": config.split("_")[0],
+        }
+
+    def _computed(self, place: str, raw: str, met: set[str]) -> str:
+        """Return a value with its references resolved, those to nowhere excepted."""
+
+        def resolved(found: re.Match[str]) -> str:
+            *where, name = found[1].split(".")
+            target = "/".join([*place.split("/")[: 2 - len(where)], *where])
+            target_raw = self._entered(target).get(name)
+            if target_raw is None or found[1] in met:
+                return found[0]
+            return self._computed(target, target_raw, {*met, found[1]})
+
+        return _REFERENCE.sub(resolved, raw) if "${" in raw else raw
+
+    def _place(self, asked: Asked) -> str:
+        """Return the config that a request is about and may read."""
+        token = self._token(asked)
+        bound = (token.config or "/").split("/")
+        project = asked.query.get("project") or bound[0]
+        config = asked.query.get("config") or bound[1]
+        if not project or not config:
+            raise Refused(400, "You must specify a project and a config")
+        place = f"{project}/{config}"
+        if token.config not in {None, place} or not _reaches(token, project):
+            raise Refused(
+                403, f"This token does not have access to requested config '{config}'"
+            )
+        if not any(each.startswith(f"{project}/") for each in self.state.configs):
+            raise Refused(404, f"Could not find requested project '{project}'")
+        if place not in self.state.configs:
+            raise Refused(404, f"Could not find requested config '{config}'")
+        return place
+
+    def _token(self, asked: Asked) -> Token:
+        token = self.state.tokens.get(_token(asked))
+        if token is None or self.now >= (token.expires_at or float("inf")):
+            raise Refused(401, "Invalid Auth token")
+        return token
+
+
+def kind_of(token: str) -> str:
+    """Return how a token begins, without what follows."""
+    return ".".join(token.split(".")[:2])
+
+
+def _token(asked: Asked) -> str:
+    if asked.bearer:
+        return asked.bearer
+    # What Doppler's own operator sends: the token as the name of a user.
+    _, _, text = asked.headers.get("authorization", "").partition("Basic ")
+    try:
+        return base64.b64decode(text).decode().partition(":")[0]
+    except ValueError:
+        return ""
+
+
+def _reaches(token: Token, project: str) -> bool:
+    return token.projects is None or project in token.projects
+
+
+def _is_for(identity: Identity, claims: dict[str, Any], now: float) -> bool:
+    audience = claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    return (
+        claims.get("sub") == identity.subject
+        and identity.audience in audiences
+        and now < claims.get("exp", 0)
+    )
+
+
+def _item(raw: str, computed: str) -> dict[str, str]:
+    shown = {"rawVisibility": "masked", "computedVisibility": "masked", "note": ""}
+    return {"raw": raw, "computed": computed, **shown}
+
+
+def _event(kind: str) -> bytes:
+    return b"event: message\ndata: " + encoded({"type": kind}) + b"\n\n"
+
+
+def _error(status: int, message: str) -> Answer:
+    return told({"messages": [message], "success": False}, status)
+
+
+def _written(seconds: float) -> str:
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

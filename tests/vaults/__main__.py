@@ -10,10 +10,14 @@ from typing import Any
 
 from tests.vaults.admin import Admin
 from tests.vaults.doppler import Doppler
+from tests.vaults.onepassword_connect import Connect
 from tests.vaults.server import HOST, Server
 from tests.vaults.vault import Vault
 
-VAULTS: dict[str, Callable[[], Vault[Any]]] = {"doppler": Doppler}
+VAULTS: dict[str, Callable[[], Vault[Any]]] = {
+    "doppler": Doppler,
+    "onepassword-connect": Connect,
+}
 
 
 def main() -> None:

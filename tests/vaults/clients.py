@@ -7,9 +7,12 @@ import json
 import sys
 import warnings
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from dopplersdk import DopplerSDK
+from onepasswordconnectsdk import load_dict
+from onepasswordconnectsdk.client import new_client
 
 Said = Any
 
@@ -21,12 +24,34 @@ def doppler(url: str, token: str, service: str, call: str, /, **given: str) -> S
     return plain(getattr(getattr(client, service), call)(**given))
 
 
+def connect(url: str, token: str, call: str, /, *given: str) -> Said:
+    """Return what a call of onepasswordconnectsdk gives."""
+    return plain(getattr(new_client(url, token), call)(*given))
+
+
+def connect_load(url: str, token: str, config: dict[str, Any]) -> Said:
+    """Return the fields that onepasswordconnectsdk finds for a configuration."""
+    return load_dict(new_client(url, token), config)
+
+
 def plain(found: object) -> Said:
     """Return what JSON can say of an answer's objects."""
-    return json.loads(json.dumps(found, default=vars))
+    return json.loads(json.dumps(found, default=_inner))
 
 
-FUNCTIONS: dict[str, Callable[..., Said]] = {"doppler": doppler}
+def _inner(found: object) -> Said:
+    if isinstance(found, bytes):
+        return found.decode()
+    if isinstance(found, datetime):
+        return found.isoformat()
+    return found.to_dict() if hasattr(found, "to_dict") else vars(found)
+
+
+FUNCTIONS: dict[str, Callable[..., Said]] = {
+    "connect": connect,
+    "connect_load": connect_load,
+    "doppler": doppler,
+}
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from dopplersdk import DopplerSDK
+from infisical_sdk import InfisicalSDKClient
 from onepasswordconnectsdk import load_dict
 from onepasswordconnectsdk.client import new_client
 
@@ -34,6 +35,18 @@ def connect_load(url: str, token: str, config: dict[str, Any]) -> Said:
     return load_dict(new_client(url, token), config)
 
 
+def infisical_login(url: str, client_id: str, client_secret: str) -> Said:
+    """Return what infisicalsdk gets for a login."""
+    client = InfisicalSDKClient(url, cache_ttl=None)
+    return plain(client.auth.universal_auth.login(client_id, client_secret))
+
+
+def infisical(url: str, token: str, call: str, /, **given: str) -> Said:
+    """Return what a call of infisicalsdk gives."""
+    client = InfisicalSDKClient(url, token, cache_ttl=None)
+    return plain(getattr(client.secrets, call)(**given))
+
+
 def plain(found: object) -> Said:
     """Return what JSON can say of an answer's objects."""
     return json.loads(json.dumps(found, default=_inner))
@@ -51,6 +64,8 @@ FUNCTIONS: dict[str, Callable[..., Said]] = {
     "connect": connect,
     "connect_load": connect_load,
     "doppler": doppler,
+    "infisical": infisical,
+    "infisical_login": infisical_login,
 }
 
 

@@ -5,19 +5,18 @@ import base64
 import dataclasses
 import datetime as dt
 import hashlib
-import re
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
 from tests.vaults import jwt
-from tests.vaults.limiter import Limiter, Rate
+from tests.vaults.doppler_state import Identity, State, Token
+from tests.vaults.limiter import Limiter
 from tests.vaults.message import Answer, Asked, encoded, told
 from tests.vaults.routes import Routes
-from tests.vaults.vault import Kept, Vault
+from tests.vaults.vault import Vault
 
 _CONFIG = "/v3/configs/config"
-_REFERENCE = re.compile(r"\$\{((?:[\w-]+\.){0,2}\w+)\}")
 _TYPES = {
     "dp.st": "service_token",
     "dp.sa": "service_account_token",
@@ -26,45 +25,6 @@ _TYPES = {
     "dp.ct": "cli",
 }
 _WATCHED_SECONDS = 0.05
-
-
-class Token(Kept):
-    """What a token reaches; its kind is in how it begins."""
-
-    config: str | None = None
-    """The only one that a service token reaches, as `project/config`."""
-
-    projects: list[str] | None = None
-    """Those that any other token reaches; None for all."""
-
-    expires_at: float | None = None
-    """In seconds since 1970."""
-
-
-class Identity(Kept):
-    """An identity of a service account, which a workload logs in to."""
-
-    subject: str
-    """Whom the workload's own token is about."""
-
-    audience: str
-    projects: list[str] | None = None
-    seconds: float = 900
-    """How long the tokens that it gets are good."""
-
-
-class State(Kept):
-    """What is in Doppler."""
-
-    configs: dict[str, dict[str, str]] = {}
-    """By `project/config`: what was entered, with references, by name."""
-
-    tokens: dict[str, Token] = {}
-    identities: dict[str, Identity] = {}
-    """By the id of the identity."""
-
-    rate: Rate = Rate(limit=480)
-    ping_seconds: float = 30
 
 
 class Refused(Exception):
@@ -189,35 +149,13 @@ class Doppler(Vault[State]):
     def _chosen(self, asked: Asked) -> dict[str, tuple[str, str]]:
         """Return raw and computed value of what a request is about, by name."""
         place = self._place(asked)
-        entered = self._entered(place)
+        entered = self.state.entered(place)
         only = asked.query.get("secrets")
         names = entered if only is None else {*only.split(",")} & {*entered}
         return {
-            name: (entered[name], self._computed(place, entered[name], {name}))
+            name: (entered[name], self.state.computed(place, entered[name], {name}))
             for name in sorted(names)
         }
-
-    def _entered(self, place: str) -> dict[str, str]:
-        """Return the raw values of a config, Doppler's own included."""
-        project, config = place.split("/")
-        return self.state.configs.get(place, {}) | {
-            "DOPPLER_PROJECT": project,
-            "DOPPLER_CONFIG": config,
-            "DOPPLER_ENVIRONMENT": config.split("_")[0],
-        }
-
-    def _computed(self, place: str, raw: str, met: set[str]) -> str:
-        """Return a value with its references resolved, those to nowhere excepted."""
-
-        def resolved(found: re.Match[str]) -> str:
-            *where, name = found[1].split(".")
-            target = "/".join([*place.split("/")[: 2 - len(where)], *where])
-            target_raw = self._entered(target).get(name)
-            if target_raw is None or found[1] in met:
-                return found[0]
-            return self._computed(target, target_raw, {*met, found[1]})
-
-        return _REFERENCE.sub(resolved, raw) if "${" in raw else raw
 
     def _place(self, asked: Asked) -> str:
         """Return the config that a request is about and may read."""

@@ -13,7 +13,8 @@ import pytest
 
 from tests import toolbox
 from tests.vaults import judges, jwt, raw
-from tests.vaults.doppler import Doppler, Identity, State, Token
+from tests.vaults.doppler import Doppler
+from tests.vaults.doppler_state import Identity, State, Token
 from tests.vaults.faults import Fault, bad_gateway, too_many
 from tests.vaults.judges import Judge
 from tests.vaults.limiter import Rate
@@ -154,7 +155,7 @@ def test_the_sdk_does_not_find_an_absent_secret(server: Server, judge: Judge) ->
 def login(server: Server, subject: str) -> raw.Got:
     # The fake reads the claims only, as it has nobody's public key.
     claims = {"sub": subject, "aud": ["doppler"], "exp": 2**40}
-    given = {"identity": "some-id", "token": jwt.Signer().write(claims)}
+    given = {"identity": "some-id", "token": jwt.write(claims)}
     return raw.ask("POST", f"{server.url}/v3/auth/oidc", body=given)
 
 

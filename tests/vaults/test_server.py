@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 
 from tests.running import run
-from tests.vaults.doppler import Doppler, State, Token
+from tests.vaults.doppler import Doppler
+from tests.vaults.doppler_state import State, Token
 from tests.vaults.faults import Fault, bad_gateway, too_many, truncated
 from tests.vaults.message import Answer, Asked
 from tests.vaults.process import running

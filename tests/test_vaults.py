@@ -44,18 +44,22 @@ class VaultWorld(World):
         self.open()
 
     def open(self, **spec: Any) -> None:
-        """Have the connection in view, and open."""
+        """Have the connection in view with that spec, and open."""
         self.opened += 1
-        body = edited(connection_body(**spec), resourceVersion=str(self.opened))
-        self.connections.put(body)
-        self.places.connect(WAY, self.opened, self.vault, 0.0)
+        version = {"generation": self.opened, "resourceVersion": str(self.opened)}
+        self.way = edited(connection_body(**spec), **version)
+        self._connect()
 
     def restart(self) -> None:
         """Start the operator anew, as it is after its first list."""
         self.due.clear()
         self.vault.calls.clear()
         self.start()
-        self.open()
+        self._connect()
+
+    def _connect(self) -> None:
+        self.connections.put(self.way)
+        self.places.connect(WAY, self.opened, self.vault, 0.0)
 
     def fetch(self, seconds: float = 0.0) -> None:
         """Let time pass, and fetch what is due then."""
@@ -310,6 +314,22 @@ def test_a_forced_sync_is_answered_by_what_the_vault_has_now() -> None:
     assert world.status.last_handled_sync == "now"
 
 
+@pytest.mark.parametrize("failure", [PlaceMissing("gone"), Unreachable("away")])
+def test_a_forced_sync_asks_again_where_the_vault_failed(failure: Failure) -> None:
+    world = synced()
+    world.vault.failure = failure
+    for _ in range(4):
+        world.fetch(3600.0)
+        world.step()
+    assert world.says["Fresh"] == f"!{failure.reason}"
+    world.vault.failure = None
+    world.now += 400.0
+    world.edit(annotations={"vaultferry.dev/force-sync": "now"})
+
+    assert world.settle(1.0) == "reported"
+    assert world.says == {"Ready": "Synced", "Fresh": "Synced"}
+
+
 @pytest.mark.parametrize("why", ["absent", "of another namespace", "not for us"])
 def test_a_connection_that_is_absent_and_one_that_is_not_for_us_look_alike(
     why: str,
@@ -423,6 +443,29 @@ def test_of_all_keys_those_are_taken_that_the_connection_is_for() -> None:
     world.settle()
 
     assert world.data == {"DB_URL": b"u"}
+
+
+@pytest.mark.parametrize("how", ["fieldMappings", "fieldsFrom"])
+def test_what_a_place_has_from_elsewhere_is_judged_by_where_it_is_from(
+    how: str,
+) -> None:
+    mapped = [
+        {"fieldName": "A", "reference": "A"},
+        {"fieldName": "B", "reference": "B"},
+    ]
+    spec = {how: mapped if how == "fieldMappings" else [{}]}
+    world = VaultWorld({"A": b"1", "B": b"2"}, **(ALL | spec))
+    world.vault.origins = {"A": "other/dev/A"}
+    world.open(access={"keys": ["shop/**"]})
+    world.settle()
+    if how == "fieldsFrom":
+        assert world.data == {"B": b"2"}
+    else:
+        assert world.says["Ready"] == "!FieldMissing"
+
+    world.open(access={"keys": ["shop/**", "other/**"]})
+    world.settle(2.0)
+    assert world.data == {"A": b"1", "B": b"2"}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ class Vault:
     """A session whose places hold what they are given, or fail."""
 
     holds: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
     calls: list[str] = field(default_factory=list)
     during: Callable[[], None] = lambda: None
@@ -22,7 +23,9 @@ class Vault:
         if self.failure:
             raise self.failure
         tag = repr(self.holds[place])
-        return known if known and known.tag == tag else Document(self.holds[place], tag)
+        if known and known.tag == tag:
+            return known
+        return Document(self.holds[place], tag, self.origins)
 
     async def check(self) -> None:
         self.calls.append("check")

@@ -16,7 +16,14 @@ from pathlib import Path
 from tests.controlplane import ControlPlane
 
 NAMESPACE = "vaultferry-system"
+KINDS = ("vaultsecrets", "vaultconnections")
 ROOT = Path(__file__).parents[2]
+# Fake vaults are on loopback, which no connection reaches unless that is allowed.
+OPTIONS = (
+    "--log-level=debug",
+    "--vault-address=http://127.0.0.0/8:*",
+    "--vault-address=https://127.0.0.0/8:*",
+)
 _START_SECONDS = 120
 _STOP_SECONDS = 60
 
@@ -31,7 +38,7 @@ class Operator:
     kubeconfig: Path
     log: Path
     environ: Mapping[str, str]
-    options: Sequence[str] = ("--log-level", "debug")
+    options: Sequence[str] = OPTIONS
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
@@ -125,9 +132,8 @@ def install(plane: ControlPlane) -> None:
     """Install CRD and rights as a person would."""
     rights(plane)
     plane.kubectl("apply", "-f", str(ROOT / "crds"))
-    plane.kubectl(
-        "wait", "--for=condition=Established", "crd/vaultsecrets.vaultferry.dev"
-    )
+    kinds = [f"crd/{kind}.vaultferry.dev" for kind in KINDS]
+    plane.kubectl("wait", "--for=condition=Established", *kinds)
     plane.notice_new_kinds()
 
 
@@ -142,7 +148,7 @@ def running(
     plane: ControlPlane,
     folder: Path,
     root_key: str,
-    options: Sequence[str] = ("--log-level", "debug"),
+    options: Sequence[str] = OPTIONS,
     *,
     ready: bool = True,
 ) -> Iterator[Operator]:

@@ -1,7 +1,7 @@
 """What a vault is asked for, and what it answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -25,3 +25,7 @@ class Document:
     values: Mapping[str, bytes]
     tag: str | None = None
     """By which the vault tells whether it has changed since, such as an ETag."""
+
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where values really come from, by key, in canonical form; the others are from
+    the place itself."""

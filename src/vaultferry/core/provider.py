@@ -31,6 +31,10 @@ class Session(Protocol):
         """
 
 
+def _pick(document: Document, key: str) -> bytes | None:
+    return document.values.get(key)
+
+
 @dataclass(frozen=True)
 class Provider(Generic[S]):
     """One kind of vault: one section of a VaultConnection's spec."""
@@ -60,3 +64,7 @@ class Provider(Generic[S]):
 
     references: str
     """What a reference looks like, for people."""
+
+    pick: Callable[[Document, str], bytes | None] = _pick
+    """Returns the value of a `Wanted.key`, None where there is none; raises
+    ReferenceInvalid where there are several."""

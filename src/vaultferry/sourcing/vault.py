@@ -8,7 +8,7 @@ from typing import Any
 from vaultferry import providers
 from vaultferry.connections import Connections
 from vaultferry.core import access, extract, refresh, requests
-from vaultferry.core.document import Wanted
+from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import ConnectionMissing, Failure, FieldMissing, NeedsPerson
 from vaultferry.core.looked import Looked
 from vaultferry.core.provider import Provider
@@ -200,7 +200,7 @@ class VaultSource:
             if answer.document is None or answer.asked < after
         ]
         for answer in answers.values():
-            if answer.failure and (answer.is_lasting or answer.tried >= after):
+            if answer.failure and _is_last_word(answer, after):
                 raise answer.failure
         for place in missing:
             self.places.want(_key(resource), PlaceKey(way.key, place), after)
@@ -236,12 +236,13 @@ def _all(
     way: _Way, several: FieldsFrom, answers: Mapping[str, Answer]
 ) -> Iterator[tuple[str, bytes]]:
     place = way.provider.whole(way.settings, several.path)
-    document = answers[place].document
-    values = document.values if document else {}
+    document = answers[place].document or Document({})
+    values = document.values
     keys = [
         key
         for key in values
         if _may(way, way.provider.canonical(way.settings, place, key))
+        and _may(way, document.origins.get(key))
     ]
     renames = [(rename.from_, rename.to) for rename in several.rename]
     chosen = extract.select(keys, several.include, several.exclude, renames)
@@ -255,11 +256,14 @@ def _found(way: _Way, wanted: Wanted, answers: Mapping[str, Answer]) -> bytes | 
     document = answers[wanted.place].document if wanted.place in answers else None
     if document is None or not _may(way, wanted.canonical):
         return None
-    return document.values.get(wanted.key)
+    if not _may(way, document.origins.get(wanted.key)):
+        return None
+    return way.provider.pick(document, wanted.key)
 
 
-def _may(way: _Way, canonical: str) -> bool:
-    return access.covers(way.connection.spec.access, canonical)
+def _may(way: _Way, canonical: str | None) -> bool:
+    """Tell whether a reference may be read; None: there is no other to judge."""
+    return canonical is None or access.covers(way.connection.spec.access, canonical)
 
 
 def _places(way: _Way, resource: VaultSecret) -> tuple[str, ...]:
@@ -275,6 +279,11 @@ def _places(way: _Way, resource: VaultSecret) -> tuple[str, ...]:
         for each in raw.get("fieldsFrom") or ()
     ]
     return tuple(dict.fromkeys([*named, *whole]))
+
+
+def _is_last_word(answer: Answer, after: float) -> bool:
+    """Tell whether a failure is the answer to what is wanted since then."""
+    return answer.is_lasting if after == -inf else answer.tried >= after
 
 
 def _known(answer: Answer) -> tuple[int, str]:

@@ -176,7 +176,9 @@ _SOURCE: tuple[Rule, ...] = (
         "rule": "[has(self.sealed) || has(self.credentials), has(self.secretRef), "
         "has(self.connectionRef)].filter(there, there).size() <= 1",
         "message": "has two sources for the values: keep one of spec.sealed, "
-        "spec.secretRef and spec.connectionRef, and leave the others out",
+        "spec.secretRef and spec.connectionRef, and leave the others out; where the "
+        "manifest has one alone, `kubectl replace -f FILE` takes away the one from "
+        "before",
     },
     {
         "rule": "has(self.connectionRef) == (has(self.fieldMappings) && "

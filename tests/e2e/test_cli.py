@@ -106,6 +106,40 @@ def test_a_type_is_created_with_its_fields(person: Person) -> None:
     assert person.tenant.get("secret", "db")["type"] == "kubernetes.io/basic-auth"
 
 
+def test_settings_come_with_create_and_change_with_update(person: Person) -> None:
+    s3 = ("--type", "s3")
+    values = person.values(
+        access_key_id=b"AKIA2345678901234567", secret_access_key=b"x" * 40
+    )
+    of_create = ("--display-name", "Orders", "--description", "of the shop")
+    where = ("--location", "region=eu-central-1", "--location", "bucket=orders")
+    person.done("create", "db", *s3, *values, *of_create, *where, "--format", "env")
+    person.tenant.wait_ready("db")
+    before = raw_data(person.tenant, "db")
+
+    person.done("update", "db", "--location", "region=eu-west-1", "--display-name", "x")
+
+    spec = person.tenant.get("vaultsecret", "db")["spec"]
+    assert (spec["displayName"], spec["description"]) == ("x", "of the shop")
+    assert spec["location"] == {"region": "eu-west-1", "bucket": "orders"}
+    assert spec["target"]["formats"] == ["env"]
+    assert before["AWS_REGION"] == b"eu-central-1"
+    eventually(lambda: raw_data(person.tenant, "db")["AWS_REGION"] == b"eu-west-1")
+    key = "AWS_SECRET_ACCESS_KEY"
+    assert raw_data(person.tenant, "db")[key] == before[key]
+
+
+def test_settings_and_values_change_in_one_update(person: Person) -> None:
+    person.create("db", a=b"one")
+
+    person.done("update", "db", *person.values(a=b"two"), "--format", "json")
+
+    eventually(
+        lambda: b'"two"' in raw_data(person.tenant, "db").get("credentials.json", b"")
+    )
+    assert person.tenant.get("vaultsecret", "db")["metadata"]["generation"] == 2
+
+
 def test_a_second_create_of_a_name_is_refused_and_changes_nothing(
     person: Person,
 ) -> None:

@@ -1,15 +1,18 @@
 """`vaultferry create` and `vaultferry update`: seal here, and write to the cluster."""
 
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
 import click
 
-from vaultferry.cli import manifest, output, remote, waiting
+from vaultferry.cli import manifest, output, remote, settings, waiting
 from vaultferry.cli.refusal import Named, Refused
 from vaultferry.cli.remote import MANAGER, NAME, OPTIONS, Where, understood
 from vaultferry.cli.seal import Request, seal, sealed
 from vaultferry.core.answers import Body
+
+Operation = dict[str, Any]
 
 _NOT_HERE = {"name", "namespace", "raw", "from_cluster"}
 _NOT_IN_UPDATE = {*_NOT_HERE, "type_name", "method"}
@@ -17,7 +20,7 @@ _NOT_IN_UPDATE = {*_NOT_HERE, "type_name", "method"}
 
 def _params(without: set[str]) -> list[click.Parameter]:
     """Return the options of `seal` that make sense, and those of the cluster."""
-    ours = [NAME, *OPTIONS, waiting.option(), output.parameter()]
+    ours = [NAME, *settings.OPTIONS, *OPTIONS, waiting.option(), output.parameter()]
     known = {param.name for param in ours} | without
     return [*(p for p in seal.params if p.name not in known), *ours]
 
@@ -31,11 +34,13 @@ def create(name: str, output_as: str, wait: int | None, **options: Any) -> None:
     """
     where = _where(options)
     request = _request(name, where, options)
+    wanted = settings.read(request.type_name, options)
     body = manifest.body(
         (where.namespace, request.name),
         request.type_name,
         request.method,
         sealed(request),
+        wanted,
     )
     with understood(
         "create",
@@ -53,7 +58,8 @@ def create(name: str, output_as: str, wait: int | None, **options: Any) -> None:
 def update(name: str, output_as: str, wait: int | None, **options: Any) -> None:
     """Seal values and overwrite all those of the VaultSecret NAME.
 
-    The values that were there are kept nowhere.
+    The values that were there are kept nowhere. With a setting and without a field,
+    the values stay and no other is asked for.
     """
     where = _where(options)
     remote.checked_name(name)
@@ -65,7 +71,10 @@ def update(name: str, output_as: str, wait: int | None, **options: Any) -> None:
         "method": before["spec"].get("authMethod"),
     }
     request = _request(name, where, options | of_type)
-    operations = _overwriting(before, sealed(request))
+    wanted = settings.read(request.type_name, options)
+    operations = [*_same(before), *_setting(before["spec"], wanted)]
+    if not wanted or request.prompted or request.from_files:
+        operations += _overwriting(before, sealed(request))
     stale = f"VaultSecret {name} was deleted and made anew meanwhile: try again"
     with understood("patch", where, absent=absent, stale=stale):
         where.ask(
@@ -92,15 +101,24 @@ def _request(name: str, where: Where, options: dict[str, Any]) -> Request:
     return replace(Request(**wanted), raw=False)
 
 
-def _overwriting(before: Body, tokens: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the patch that puts tokens in place of all that were there.
+def _same(before: Body) -> list[Operation]:
+    """Return what keeps a patch from ever meeting another resource of that name."""
+    uid = before["metadata"]["uid"]
+    return [{"op": "replace", "path": "/metadata/uid", "value": uid}]
 
-    With the uid, so that it never meets another resource of that name.
-    """
+
+def _overwriting(before: Body, tokens: dict[str, str]) -> list[Operation]:
+    """Return the patch that puts tokens in place of all that were there."""
     if "sealed" not in before["spec"]:
         raise Refused("its values come from elsewhere: change them there")
-    uid = before["metadata"]["uid"]
-    return [
-        {"op": "replace", "path": "/metadata/uid", "value": uid},
-        {"op": "replace", "path": "/spec/sealed", "value": tokens},
-    ]
+    return [{"op": "replace", "path": "/spec/sealed", "value": tokens}]
+
+
+def _setting(spec: Body, wanted: Body, path: str = "/spec") -> Iterator[Operation]:
+    """Yield the patch that puts settings into a spec, and leaves those beside them."""
+    for name, value in wanted.items():
+        there = spec.get(name)
+        if isinstance(value, dict) and isinstance(there, dict):
+            yield from _setting(there, value, f"{path}/{name}")
+        else:
+            yield {"op": "add", "path": f"{path}/{name}", "value": value}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -42,8 +43,9 @@ def body(
     type_name: str,
     method: str | None,
     sealed: Mapping[str, str],
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return a VaultSecret, by namespace and name."""
+    """Return a VaultSecret, by namespace and name, with settings of its spec."""
     namespace, name = place
     spec: dict[str, Any] = {"type": type_name}
     if method is not None:
@@ -52,5 +54,5 @@ def body(
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": KIND,
         "metadata": {"namespace": namespace, "name": name},
-        "spec": {**spec, "sealed": dict(sealed)},
+        "spec": {**settings, **spec, "sealed": dict(sealed)},
     }

@@ -66,6 +66,21 @@ def load(name: str) -> Format:
     return cast("Format", plugins.load(__name__, name.replace("-", "_")))
 
 
+def loaded_for(name: str, kind: SecretType) -> Format:
+    """Return the format of that name, for credentials of a type.
+
+    Raises:
+        InvalidSpec: this version has no such format, or it is not for that type.
+    """
+    wanted = load(name)
+    if not wanted.takes(kind):
+        raise InvalidSpec(
+            f"format {name} is not for type {kind.name}: take it out of "
+            "spec.target.formats"
+        )
+    return wanted
+
+
 def layout(target: Target) -> int:
     """Return the layout number of all that a target asks for."""
     of_template = template.LAYOUT if target.template else 0
@@ -107,13 +122,7 @@ def together(renderings: Iterable[Mapping[str, bytes]]) -> dict[str, bytes]:
 
 def _rendered(formats: Sequence[str], opened: Opened) -> Iterable[Mapping[str, bytes]]:
     for name in sorted(formats):
-        wanted = load(name)
-        if not wanted.takes(opened.kind):
-            raise InvalidSpec(
-                f"format {name} is not for type {opened.kind.name}: take it out of "
-                "spec.target.formats"
-            )
-        yield wanted.render(opened)
+        yield loaded_for(name, opened.kind).render(opened)
 
 
 def _templates(target: Target, opened: Opened) -> Mapping[str, bytes]:

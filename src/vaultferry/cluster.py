@@ -109,6 +109,18 @@ class Cluster:
         path = f"{_vaultsecret(namespace, name)}?{query}"
         await self._call("PATCH", path, patch, accept=_META)
 
+    async def try_vaultsecret(
+        self, namespace: str, name: str, manager: str, manifest: Body
+    ) -> Body:
+        """Apply a VaultSecret by server, and store nothing; return what it would be.
+
+        Raises:
+            Denied: our webhook refuses it.
+        """
+        query = urlencode({"fieldManager": manager, "force": "true", "dryRun": "All"})
+        path = f"{_vaultsecret(namespace, name)}?{query}"
+        return await self._call("PATCH", path, manifest)
+
     async def delete_vaultsecret(self, namespace: str, name: str) -> None:
         """Delete a VaultSecret."""
         await self._call("DELETE", _vaultsecret(namespace, name))

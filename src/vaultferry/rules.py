@@ -7,6 +7,7 @@ expression over all tokens is far over the cost that Kubernetes allows.
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from vaultferry.core import resealing
 from vaultferry.core.admission import OTHER_SOURCES
 from vaultferry.core.kubernetestype import REQUIRED, Keys
 from vaultferry.core.location import ENDPOINT, SETTINGS
@@ -31,9 +32,16 @@ _MERGES = "has({0}.creationPolicy) && {0}.creationPolicy == 'Merge'"
 
 _ELSEWHERE = " || ".join(f"has(object.spec.{source})" for source in OTHER_SOURCES)
 
+# What is stored with that annotation is as if it were not there: no update but a
+# dry-run is brought to the webhook by it.
+_RESEALS = (
+    "has(request.dryRun) && request.dryRun && has(object.metadata.annotations) && "
+    f"'{resealing.ANNOTATION}' in object.metadata.annotations"
+)
+
 NEEDS_SEALING = (
     "has(object.spec) && (has(object.spec.credentials) || "
-    f"has(object.spec.sealed) && ({_ELSEWHERE}))"
+    f"has(object.spec.sealed) && ({_ELSEWHERE} || {_RESEALS}))"
 )
 """Whether the sealing webhook has something to do with a VaultSecret."""
 

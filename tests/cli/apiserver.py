@@ -14,11 +14,14 @@ import yaml
 
 @dataclass
 class ApiServer:
-    """Answers GET by path; what is not there is 404, what is a number is that code."""
+    """Answers by path; what is not there is 404, what is a number is that code."""
 
     objects: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Path and Authorization of each request."""
+
+    sent: list[Any] = field(default_factory=list)
+    """The body of each request that has one."""
 
     port: int = 0
 
@@ -42,6 +45,8 @@ class ApiServer:
 
     def answer(self, path: str) -> tuple[int, Mapping[str, Any]]:
         found = self.objects.get(path, 404)
+        if isinstance(found, tuple):
+            return found
         return (found, {}) if isinstance(found, int) else (200, found)
 
 
@@ -59,6 +64,11 @@ def serving() -> Iterator[ApiServer]:
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
+
+        def do_PATCH(self) -> None:
+            length = int(self.headers["Content-Length"])
+            server.sent.append(json.loads(self.rfile.read(length)))
+            self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             del format, args

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from tests.builders import CANARY, Body, edited, secret_body
-from vaultferry.core.answers import Absent, Expired, Stale, event, page, refused
+from vaultferry.core.answers import (
+    Absent,
+    Denied,
+    Expired,
+    Stale,
+    event,
+    page,
+    refused,
+)
 from vaultferry.core.errors import ApiForbidden, ApiUnavailable
 
 KINDS = ("ADDED", "MODIFIED", "DELETED")
@@ -106,3 +114,16 @@ def test_a_refusal_by_somebody_in_between_is_a_refusal(details: object) -> None:
 
     assert type(refused(403, text)) is ApiForbidden
     assert type(refused(409, text)) is Stale
+
+
+def test_only_the_words_of_our_own_webhook_are_repeated() -> None:
+    def said(message: str) -> Exception:
+        return refused(422, json.dumps({"message": message}).encode())
+
+    ours = 'admission webhook "seal.vaultferry.dev" denied the request: '
+
+    assert isinstance(said(f"{ours}why"), Denied)
+    assert str(said(f"{ours}why")) == "why"
+    for other in (f"{CANARY}: {ours}{CANARY}", ours.replace("seal", "x") + CANARY):
+        assert not isinstance(said(other), Denied)
+        assert CANARY not in str(said(other))

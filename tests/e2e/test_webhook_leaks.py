@@ -17,6 +17,7 @@ from tests.e2e.tenant import Body, Tenant
 from tests.e2e.webhook import Webhook, ask
 from tests.leaks.canary import TAILS, Canary, canary
 from tests.leaks.scanner import Scanner
+from vaultferry.core import resealing
 from vaultferry.core.keyring import Keyring
 
 PLACES = (
@@ -62,6 +63,7 @@ class Life:
         self._say(self._plain("careless", "a"), "create", "--validate=false")
         self._say(self._plain("remembered", "a"), "create", "--save-config")
         self._bad()
+        self._reseal()
         with webhook.stopped():
             self._say(self._plain("db-client-side", "a"), *WAYS["client-side"][:-1])
             self._say(self._plain("new", "a"), *WAYS["server-side"][:-1])
@@ -95,6 +97,14 @@ class Life:
         for body in (long, both, typed, nested, misspelt, many):
             for arguments in (("apply", "--validate=false"), ("create", "-oyaml")):
                 self._say(body, *arguments)
+
+    def _reseal(self) -> None:
+        """Have a token sealed anew, and one of another place refused."""
+        sealed = self.tenant.seal("here", a=self._value("resealed").text)
+        for name in ("here", "elsewhere"):
+            body = self.tenant.manifest(name, sealed)
+            body["metadata"]["annotations"] = {resealing.ANNOTATION: "fernet"}
+            self._say(body, "apply", "--server-side", "--dry-run=server", "-oyaml")
 
     def _bypass(self, webhook: Webhook) -> None:
         """Ask the webhook itself, with and without the path."""
@@ -164,6 +174,10 @@ def test_every_sink_is_read(seen: Seen) -> None:
 
 
 def test_much_was_sealed_and_much_was_refused(seen: Seen) -> None:
-    assert (seen.life.accepted, seen.life.refused) == (18, 14)
+    assert (seen.life.accepted, seen.life.refused) == (19, 15)
+    assert any(
+        "name: here\n" in s and "vf1.fernet.strict." in s for s in seen.life.said
+    )
+    assert any("sealed for another place, or altered" in s for s in seen.life.said)
     assert any("+    a: vf1.fernet.strict." in said for said in seen.life.said)
     assert seen.life.tenant.data("db-client-side").keys() == {"a"}

@@ -51,7 +51,9 @@ def test_an_outage_is_let_pass_and_does_not_last() -> None:
 
     assert (hook["failurePolicy"], hook["timeoutSeconds"]) == ("Ignore", 5)
     assert hook["sideEffects"] == "None"
-    assert "has(object.spec.credentials)" in hook["matchConditions"][0]["expression"]
+    [condition] = hook["matchConditions"]
+    assert "has(object.spec.credentials)" in condition["expression"]
+    assert "request.dryRun && " in condition["expression"]
 
 
 def test_it_is_the_same_each_time_and_shows_no_root_key() -> None:

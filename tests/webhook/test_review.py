@@ -14,6 +14,7 @@ from tests.running import run
 from tests.standin import StandIn
 from vaultferry.core.admission import Malformed
 from vaultferry.core.errors import ApiForbidden, ApiUnavailable
+from vaultferry.core.resealing import ANNOTATION
 from vaultferry.core.sealing import Place, Scope
 from vaultferry.webhook.review import BURST, SECONDS_EACH, Reviewer
 
@@ -85,6 +86,28 @@ def test_a_dry_run_is_answered_alike(hook: Hook) -> None:
 
     assert answer["response"]["allowed"]
     assert hook.counted == Counter(kept=1)
+
+
+def test_a_dry_run_that_asks_for_it_has_its_tokens_sealed_anew(hook: Hook) -> None:
+    body = old()
+    body["metadata"]["annotations"] = {ANNOTATION: "hpke-x25519"}
+
+    answer = hook.answer(review(body, old(), dryRun=True))
+
+    shown = patched(body, answer)
+    assert shown["metadata"]["annotations"] == {}
+    assert shown["spec"]["sealed"]["a"].startswith("vf1.hpke-x25519.strict.")
+    assert opened(shown["spec"]) == {"a": CANARY.encode()}
+    assert (hook.cluster.calls, hook.counted) == ([], Counter(sealed=1))
+
+
+def test_what_would_be_stored_has_no_tokens_sealed_anew(hook: Hook) -> None:
+    body = old()
+    body["metadata"]["annotations"] = {ANNOTATION: "hpke-x25519"}
+
+    answer = hook.answer(review(body, old()))["response"]
+
+    assert answer == {"uid": "of-the-review", "allowed": True}
 
 
 def test_what_is_gone_meanwhile_is_sealed_anew(hook: Hook) -> None:

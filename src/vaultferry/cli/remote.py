@@ -14,7 +14,7 @@ import yaml
 from vaultferry.cli import pod
 from vaultferry.cli.refusal import Refused
 from vaultferry.cluster import Cluster
-from vaultferry.core.answers import Absent, Expired, Stale
+from vaultferry.core.answers import Absent, Denied, Expired, Stale
 from vaultferry.core.errors import ApiForbidden, ApiRejected, Failure
 from vaultferry.core.model import is_name
 
@@ -102,6 +102,8 @@ def understood(verb: str, where: Where, *, absent: str, stale: str) -> Iterator[
         raise There(absent) from None
     except Stale:
         raise There(stale) from None
+    except Denied as denied:
+        raise Unanswered(str(denied)) from None
     except (Failure, Expired) as failure:
         raise Unanswered(_words(verb, where, failure)) from None
 

@@ -4,37 +4,38 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from itertools import islice
 from pathlib import Path
 
 import click
 
-from vaultferry.cli import tokens
+from vaultferry.cli import resealers, tokens
 from vaultferry.cli.refusal import Refused
-from vaultferry.cli.rootkey import read_keyring
-from vaultferry.cli.tokens import Found
-from vaultferry.core.errors import Failure
-from vaultferry.core.keyring import Keyring
-from vaultferry.core.sealing import Scope
+from vaultferry.cli.resealers import Answer, Resealer
+from vaultferry.cli.rootkey import is_given, read_keyring
+from vaultferry.cli.tokens import Resource
+from vaultferry.core.resealing import Wish
+from vaultferry.core.sealing import Scope, key_ids
 from vaultferry.core.suites import Suite
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the options ask for."""
+class Text:
+    """A file, and the VaultSecrets in it."""
 
-    keyring: Keyring
-    namespace: str | None
-    suite: Suite | None
-    scope: Scope | None
+    path: Path
+    text: str
+    resources: Sequence[Resource]
 
 
 @dataclass(frozen=True)
 class Work:
-    """A file, what it is to hold, and how many values change by that."""
+    """A file, what it is to hold, and the tokens in that which are new."""
 
     path: Path
     content: bytes
-    changed: int
+    new: Sequence[str]
 
 
 @click.command()
@@ -45,7 +46,7 @@ class Work:
 @click.option(
     "--scope",
     type=click.Choice([scope.value for scope in Scope]),
-    help="Bind the values to this, be it narrower or wider; default: as they are.",
+    help="Bind the values to this, wider only with the root key; default: as they are.",
 )
 @click.option(
     "--suite",
@@ -55,51 +56,85 @@ class Work:
 @click.option(
     "--check", is_flag=True, help="Write nothing; exit code 1 if anything would change."
 )
+@click.option("--kubeconfig", help="Without a root key; default: kubectl's.")
+@click.option("--context", help="Without a root key: a context of the kubeconfig.")
 def reseal(
     files: Sequence[str],
     namespace: str | None,
-    scope: str | None,
-    suite: str | None,
     *,
     check: bool,
+    **options: str | None,
 ) -> None:
     """Seal the values in manifests again, for the newest root key.
 
     Reads the root keys from ENCRYPTION_KEY or ENCRYPTION_KEY_FILE; the newest seals,
-    the others open. The files keep every byte but the tokens, and a token that is as
+    the others open. Without any, the webhook of the cluster is asked by dry-runs, with
+    your rights there. The files keep every byte but the tokens, and a token that is as
     wanted stays as it is. Nothing is written unless all of it can be.
     """
-    wanted = Wanted(
-        read_keyring(os.environ),
-        namespace,
-        Suite(suite) if suite else None,
-        Scope(scope) if scope else None,
-    )
-    works = [work for work in _planned(files, wanted) if work.changed]
+    works = [
+        work for work in _planned(files, namespace, _resealer(**options)) if work.new
+    ]
     for work in works:
         if not check:
             _write(work)
         done = "to be resealed" if check else "resealed"
-        click.echo(
-            f"{work.path}: {work.changed} {done} for key {wanted.keyring.key_id}"
-        )
+        keys = ", ".join(key_ids(dict(enumerate(work.new))))
+        click.echo(f"{work.path}: {len(work.new)} {done} for key {keys}")
     if check and works:
         raise SystemExit(1)
 
 
-def _planned(files: Sequence[str], wanted: Wanted) -> list[Work]:
+def _resealer(
+    scope: str | None, suite: str | None, kubeconfig: str | None, context: str | None
+) -> Resealer:
+    wish = Wish(Suite(suite) if suite else None, Scope(scope) if scope else None)
+    if not is_given(os.environ):
+        dryrun = import_module("vaultferry.cli.dryrun")
+        resealer: Resealer = dryrun.by_webhook(kubeconfig, context, wish)
+        return resealer
+    if kubeconfig or context:
+        raise Refused(
+            "--kubeconfig and --context say whom to ask, and a root key is here: leave "
+            "one of them out"
+        )
+    return resealers.by_root_key(read_keyring(os.environ), wish)
+
+
+def _planned(
+    files: Sequence[str], namespace: str | None, resealer: Resealer
+) -> list[Work]:
     """Return what is to be done, or say of each file what cannot be."""
-    works, refusals = [], []
-    for number, file in enumerate(files, start=1):
-        try:
-            works.append(_plan(_read(file, f"file {number} of {len(files)}"), wanted))
-        except Refused as refused:
-            refusals += refused.format_message().split("\n")
+    found = [
+        _found(file, f"file {number} of {len(files)}", namespace)
+        for number, file in enumerate(files, start=1)
+    ]
+    texts = [each for each in found if isinstance(each, Text)]
+    answers = iter(resealer([each for text in texts for each in text.resources]))
+    outcomes = [_outcome(each, answers) for each in found]
+    _refuse([each for o in outcomes if isinstance(o, list) for each in o])
+    return [each for each in outcomes if isinstance(each, Work)]
+
+
+def _outcome(found: Text | Refused, answers: Iterator[Answer]) -> Work | list[Refused]:
+    if isinstance(found, Refused):
+        return [found]
+    own = list(islice(answers, len(found.resources)))
+    refusals = [_in(found.path, refused) for each in own for refused in each.refusals]
+    return refusals or _work(found, own)
+
+
+def _refuse(refusals: Sequence[Refused]) -> None:
     if not refusals:
-        return works
-    for line in refusals[:-1]:
-        click.echo(f"Error: {line}", err=True)
-    raise Refused(f"{refusals[-1]}; nothing was written")
+        return
+    for refused in refusals[:-1]:
+        click.echo(f"Error: {refused.format_message()}", err=True)
+    last = refusals[-1]
+    raise type(last)(f"{last.format_message()}; nothing was written")
+
+
+def _in(path: Path, refused: Refused) -> Refused:
+    return type(refused)(f"{path}: {refused.format_message()}")
 
 
 def _read(file: str, which: str) -> tuple[Path, bytes]:
@@ -114,38 +149,29 @@ def _read(file: str, which: str) -> tuple[Path, bytes]:
     raise Refused(f"{which}: cannot be read: {why}")
 
 
-def _plan(read: tuple[Path, bytes], wanted: Wanted) -> Work:
-    path, content = read
+def _found(file: str, which: str, namespace: str | None) -> Text | Refused:
+    """Return what is in a file, or why that cannot be said."""
+    try:
+        path, content = _read(file, which)
+    except Refused as refused:
+        return refused
     try:
         text = content.decode()
+        return Text(path, text, tokens.find(text, namespace))
     except UnicodeDecodeError:
-        raise Refused(f"{path}: not UTF-8") from None
-    try:
-        found = tokens.find(text, wanted.namespace)
+        return Refused(f"{path}: not UTF-8")
     except Refused as refused:
-        raise Refused(f"{path}: {refused.format_message()}") from None
-    changes = list(_resealed(path, found, wanted))
-    changed = sum(value.token != token for value, token in changes)
-    return Work(path, tokens.replaced(text, changes).encode(), changed)
+        return _in(path, refused)
 
 
-def _resealed(
-    path: Path, found: Sequence[Found], wanted: Wanted
-) -> Iterator[tuple[Found, str]]:
-    refusals = []
-    for value in found:
-        place = value.place
-        try:
-            token = wanted.keyring.resealed(
-                value.token, place, wanted.suite, wanted.scope
-            )
-        except Failure as failure:
-            where = f"{path}: VaultSecret {place.namespace}/{place.name}"
-            refusals.append(f"{where}: {failure}")
-        else:
-            yield value, token
-    if refusals:
-        raise Refused("\n".join(refusals))
+def _work(text: Text, answers: Sequence[Answer]) -> Work:
+    changes = [
+        (value, answer.tokens[value.place.field])
+        for resource, answer in zip(text.resources, answers, strict=True)
+        for value in resource.values
+    ]
+    new = [token for value, token in changes if value.token != token]
+    return Work(text.path, tokens.replaced(text.text, changes).encode(), new)
 
 
 def _write(work: Work) -> None:

@@ -15,6 +15,11 @@ EPOCH = "ENCRYPTION_KEY_EPOCH"
 _EPOCH = re.compile(r"[1-9][0-9]{0,5}")
 
 
+def is_given(environ: Mapping[str, str]) -> bool:
+    """Tell whether there is a root key, right or wrong."""
+    return any(environ.get(variable) for variable in (KEY, FILE))
+
+
 def read_keyring(environ: Mapping[str, str]) -> Keyring:
     """Read the root keys, newest first; an empty variable counts as absent.
 

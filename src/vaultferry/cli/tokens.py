@@ -5,7 +5,7 @@ documents. So the text is cut where the YAML parser says that a value stands, an
 never written by a YAML library. JSON is YAML as well.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -28,8 +28,24 @@ class Found:
     start: int
 
 
-def find(text: str, namespace: str | None) -> list[Found]:
-    """Return the sealed values of all VaultSecrets in a text, from top to bottom.
+@dataclass(frozen=True)
+class Resource:
+    """A VaultSecret: its sealed values, and what of its spec decides on them."""
+
+    namespace: str
+    name: str
+    type_name: str
+    method: str | None
+    values: Sequence[Found]
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """The tokens by field."""
+        return {value.place.field: value.token for value in self.values}
+
+
+def find(text: str, namespace: str | None) -> list[Resource]:
+    """Return the VaultSecrets in a text that have sealed values.
 
     Args:
         text: YAML or JSON, with any number of documents, Lists among them.
@@ -46,20 +62,21 @@ def find(text: str, namespace: str | None) -> list[Found]:
     except yaml.YAMLError:
         _refuse("no YAML")
     found = [
-        value
+        resource
         for document in documents
-        for resource in _resources(document)
-        for value in _values(text, resource, namespace)
+        for node in _resources(document)
+        if (resource := _resource(text, node, namespace)).values
     ]
-    if len({value.start for value in found}) < len(found):
+    starts = [value.start for resource in found for value in resource.values]
+    if len(set(starts)) < len(starts):
         _refuse("an alias stands for several values: write each of them out")
-    return sorted(found, key=lambda value: value.start)
+    return found
 
 
-def replaced(text: str, changes: Sequence[tuple[Found, str]]) -> str:
-    """Return the text with other tokens in place of those found, from top to bottom."""
+def replaced(text: str, changes: Iterable[tuple[Found, str]]) -> str:
+    """Return the text with other tokens in place of those found."""
     parts, end = [], 0
-    for value, token in changes:
+    for value, token in sorted(changes, key=lambda change: change[0].start):
         parts += [text[end : value.start], token]
         end = value.start + len(value.token)
     return "".join([*parts, text[end:]])
@@ -78,15 +95,24 @@ def _resources(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
             yield from _resources(item)
 
 
+def _resource(text: str, node: yaml.MappingNode, default: str | None) -> Resource:
+    metadata, spec = _child(node, "metadata"), _child(node, "spec")
+    name = _text(_child(metadata, "name"))
+    namespace = _text(_child(metadata, "namespace")) or default or ""
+    return Resource(
+        namespace,
+        name,
+        _text(_child(spec, "type")),
+        _text(_child(spec, "authMethod")) or None,
+        tuple(_values(text, _child(spec, "sealed"), namespace, name)),
+    )
+
+
 def _values(
-    text: str, resource: yaml.MappingNode, default: str | None
+    text: str, sealed: yaml.Node | None, namespace: str, name: str
 ) -> Iterator[Found]:
-    sealed = _child(_child(resource, "spec"), "sealed")
     if sealed is None:
         return
-    metadata = _child(resource, "metadata")
-    name = _text(_child(metadata, "name"))
-    namespace = _text(_child(metadata, "namespace")) or default
     if not isinstance(sealed, yaml.MappingNode):
         _refuse(f"VaultSecret {name}: spec.sealed is no map")
     if not namespace:

@@ -53,6 +53,9 @@ class Request:
     before: Body
     """The VaultSecret as it was, as far as whoever asks says so."""
 
+    dry_run: bool
+    """Whether nothing of it will be stored."""
+
     @classmethod
     def parse(cls, review: object) -> Self:
         """Read an AdmissionReview.
@@ -70,6 +73,7 @@ class Request:
             name=_text(_mapping(body.get("metadata")), "name"),
             body=body,
             before=_mapping(request.get("oldObject") or {}),
+            dry_run=request.get("dryRun") is True,
         )
         is_ours = (resource.get("group"), resource.get("resource")) == (GROUP, PLURAL)
         if not is_ours or request.get("subResource") or not found.is_sound:
@@ -89,7 +93,18 @@ class Request:
     @property
     def compares(self) -> bool:
         """Whether the answer depends on the live VaultSecret."""
-        return self.operation == UPDATE and "credentials" in _spec(self.body)
+        return self.operation == UPDATE and "credentials" in self.spec
+
+    @property
+    def spec(self) -> Body:
+        """The spec as it would be stored; empty where it is none."""
+        return _spec(self.body)
+
+    @property
+    def annotations(self) -> Body:
+        """The annotations as they would be stored."""
+        metadata = _mapping(self.body.get("metadata"))
+        return _mapping(metadata.get("annotations") or {})
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,7 +139,7 @@ def seal(
     Raises:
         NeedsPerson: it cannot be sealed, for a reason that the user can mend.
     """
-    spec = _spec(request.body)
+    spec = request.spec
     if "credentials" not in spec:
         return Sealing(_without_leftover(request, spec))
     if "sealed" in spec and not _is_inherited(request, spec):
@@ -142,7 +157,7 @@ def seal(
     operations: list[Operation] = [
         {"op": "remove", "path": "/spec/credentials"},
         {"op": "add", "path": "/spec/sealed", "value": tokens},
-        *_cleaning(request.body),
+        *_cleaning(request),
     ]
     return Sealing(operations, len(values) - kept, kept, remarks)
 
@@ -228,9 +243,8 @@ def _without_leftover(request: Request, spec: Body) -> list[Operation]:
     return []
 
 
-def _cleaning(body: Body) -> list[Operation]:
-    annotations = _mapping(body.get("metadata")).get("annotations") or {}
-    text = _mapping(annotations).get(lastapplied.ANNOTATION)
+def _cleaning(request: Request) -> list[Operation]:
+    text = request.annotations.get(lastapplied.ANNOTATION)
     if not isinstance(text, str) or (clean := lastapplied.cleaned(text)) == text:
         return []
     key = lastapplied.ANNOTATION.replace("/", "~1")

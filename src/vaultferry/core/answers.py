@@ -17,6 +17,7 @@ from vaultferry.core.errors import (
     NamespaceTerminating,
     QuotaExceeded,
 )
+from vaultferry.core.model import WEBHOOK
 
 Body = Mapping[str, Any]
 
@@ -27,6 +28,10 @@ class Absent(Exception):
 
 class Stale(Exception):
     """The object exists already, or is not the version that was seen."""
+
+
+class Denied(Exception):
+    """Our own webhook refused it, in words for a user that hold no value."""
 
 
 class Expired(Exception):
@@ -96,6 +101,8 @@ def _code(status: Body) -> int:
 
 def refused(status: int, text: bytes) -> Exception:
     """Return what an error answer means."""
+    if words := _of_our_webhook(_json(text)):
+        return Denied(words)
     if plain := _PLAIN.get(status):
         return plain()
     if special := _SPECIAL.get(status):
@@ -109,6 +116,14 @@ def refused(status: int, text: bytes) -> Exception:
         return unavailable()
     return ApiForbidden(f"the API server does not accept the operator (HTTP {status})")
 
+
+def _of_our_webhook(answer: Body) -> str:
+    """Return what our webhook says, which names fields and lengths; else nothing."""
+    message = str(answer.get("message", ""))
+    return message.removeprefix(_DENIED) if message.startswith(_DENIED) else ""
+
+
+_DENIED = f'admission webhook "{WEBHOOK}" denied the request: '
 
 _PLAIN: Mapping[int, type[Exception]] = {
     HTTPStatus.NOT_FOUND: Absent,

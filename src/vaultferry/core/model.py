@@ -12,6 +12,9 @@ from vaultferry.core.errors import InvalidSpec
 GROUP = "vaultferry.dev"
 VERSION = "v1alpha1"
 
+WEBHOOK = f"seal.{GROUP}"
+"""What the API server calls our webhook."""
+
 _MAX_NAME = 253
 _KEY = re.compile(r"(?!\.\.)(?!\.\Z)[-._a-zA-Z0-9]{1,253}")
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")

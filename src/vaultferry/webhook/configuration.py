@@ -8,7 +8,7 @@ import yaml
 from vaultferry import rules
 from vaultferry.core.authority import authorities, paths
 from vaultferry.core.keyring import Keyring
-from vaultferry.core.model import GROUP, VERSION
+from vaultferry.core.model import GROUP, VERSION, WEBHOOK
 from vaultferry.core.vaultsecret import PLURAL
 from vaultferry.webhook.settings import NAME
 
@@ -54,7 +54,7 @@ def text(body: Body) -> str:
 
 def _webhook(client: Body) -> Body:
     return {
-        "name": f"seal.{GROUP}",
+        "name": WEBHOOK,
         "clientConfig": client,
         "rules": [
             {

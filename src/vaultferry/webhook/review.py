@@ -10,7 +10,7 @@ import structlog
 
 from vaultferry import secrettypes
 from vaultferry.cluster import Cluster
-from vaultferry.core import admission
+from vaultferry.core import admission, resealing
 from vaultferry.core.admission import Body, Malformed, Request, Sealing
 from vaultferry.core.answers import Absent
 from vaultferry.core.errors import Failure
@@ -66,8 +66,7 @@ class Reviewer:
 
     async def _response(self, request: Request) -> Body:
         try:
-            live = await self._live(request) if request.compares else None
-            sealing = admission.seal(request, self._keyring, live, check)
+            sealing = await self._sealing(request)
         except TooMany:
             words = "is asked for too often: wait for ten seconds"
             return self._refused(request, HTTPStatus.TOO_MANY_REQUESTS, words)
@@ -77,6 +76,12 @@ class Reviewer:
                 status = HTTPStatus.SERVICE_UNAVAILABLE
             return self._refused(request, status, str(failure))
         return self._allowed(request, sealing)
+
+    async def _sealing(self, request: Request) -> Sealing:
+        if resealing.is_asked(request):
+            return resealing.reseal(request, self._keyring)
+        live = await self._live(request) if request.compares else None
+        return admission.seal(request, self._keyring, live, check)
 
     async def _live(self, request: Request) -> Body | None:
         """Return the VaultSecret that the request changes, as the API server has it."""

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from kubernetes.aio.client import Configuration
 
-from tests.cli.command import refusal, run
+from tests.cli.command import CANARY, refusal, run
 from tests.keyrings import keyring, root_key
 from vaultferry.core.authority import paths
 from vaultferry.webhook.certificates import CertificateUnusable
@@ -138,3 +138,20 @@ def test_an_address_that_is_none_is_refused(option: str, words: str) -> None:
     said = refusal("webhook-configuration", option, ENCRYPTION_KEY=root_key())
 
     assert words in said
+
+
+def test_namespaces_can_be_named() -> None:
+    options = ("--namespace=shop", "--namespace", "backup")
+    result = run("webhook-configuration", *options, ENCRYPTION_KEY=root_key())
+
+    [hook] = yaml.safe_load(result.output)["webhooks"]
+    [named] = hook["namespaceSelector"]["matchExpressions"]
+    assert named["values"] == ["backup", "shop"]
+
+
+def test_what_is_no_namespace_is_refused_and_not_quoted() -> None:
+    option = f"--namespace={CANARY}_"
+
+    said = refusal("webhook-configuration", option, ENCRYPTION_KEY=root_key())
+
+    assert "that is no name of a namespace" in said

@@ -19,6 +19,7 @@ Body = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "deploy" / "base"
 FOLDER = ROOT / "deploy" / "webhook"
+OF_NAMESPACES = ROOT / "deploy" / "namespaced" / "webhook"
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,27 @@ def test_its_one_right_is_to_get_vaultsecrets(built: list[Body]) -> None:
         | {"verbs": ["get"]}
     ]
     assert (subject["namespace"], subject["name"]) == (NAMESPACE, NAME)
+
+
+def test_for_some_namespaces_it_is_the_same_without_what_is_cluster_wide(
+    control_plane: ControlPlane, built: list[Body]
+) -> None:
+    text = control_plane.kubectl("kustomize", str(OF_NAMESPACES))
+
+    ours = [body for body in built if "namespace" in body["metadata"]]
+    assert list(yaml.safe_load_all(text)) == ours
+    assert len(ours) == 4
+
+
+def test_its_right_in_a_namespace_is_the_one_that_it_has_everywhere(
+    built: list[Body],
+) -> None:
+    text = (OF_NAMESPACES / "rights.yaml").read_text()
+    role, binding = yaml.safe_load_all(text)
+
+    assert role["rules"] == one(built, "ClusterRole")["rules"]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"] == one(built, "ClusterRoleBinding")["subjects"]
 
 
 def test_the_pod_is_admitted_as_restricted(applied: ControlPlane, pod: Body) -> None:

@@ -123,9 +123,9 @@ class Webhook:
             text: str = answer.read().decode()
         return text
 
-    def manifest(self, url: str | None = None) -> str:
+    def manifest(self, url: str | None = None, *more: str) -> str:
         """Return the configuration that a person would apply."""
-        options = ["--url", url or self.url]
+        options = ["--url", url or self.url, *more]
         done = subprocess.run(
             [sys.executable, "-m", "vaultferry", "webhook-configuration", *options],
             env={**os.environ, "ENCRYPTION_KEY": self.root_key},

@@ -56,6 +56,15 @@ def test_an_outage_is_let_pass_and_does_not_last() -> None:
     assert "request.dryRun && " in condition["expression"]
 
 
+def test_it_is_asked_everywhere_or_in_the_namespaces_that_are_named() -> None:
+    everywhere = webhook(manifest(keyring(), SERVICE))
+    somewhere = webhook(manifest(keyring(), SERVICE, None, ["b", "a", "b"]))
+
+    named = {"key": "kubernetes.io/metadata.name", "operator": "In"}
+    selector = {"matchExpressions": [{**named, "values": ["a", "b"]}]}
+    assert somewhere == everywhere | {"namespaceSelector": selector}
+
+
 def test_it_is_the_same_each_time_and_shows_no_root_key() -> None:
     one, other = (text(manifest(keyring(), SERVICE)) for _ in range(2))
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from vaultferry.cli import pod
+from vaultferry.cli.namespace import Namespace
 from vaultferry.cli.process import LEVELS, configuration, run_until_stopped
 from vaultferry.cli.refusal import OptionsOnly
 from vaultferry.cli.rootkey import read_keyring
@@ -19,23 +19,6 @@ from vaultferry.operator import logs
 from vaultferry.operator.app import Operator
 from vaultferry.operator.hardening import harden
 from vaultferry.operator.settings import DEFAULT_NAMESPACE, Settings
-
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-
-
-class _Namespace(click.ParamType[str]):
-    """The name of a namespace; in the environment a comma stands between two."""
-
-    name = "name"
-    envvar_list_splitter = ","
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        """Take a name as it is written, but for blanks around it."""
-        if not _LABEL.fullmatch(value.strip()):
-            self.fail("that is no name of a namespace", param, ctx)
-        return value.strip()
 
 
 def _exceptions(
@@ -69,7 +52,7 @@ def _exceptions(
     "namespaces",
     multiple=True,
     envvar="VAULTFERRY_NAMESPACES",
-    type=_Namespace(),
+    type=Namespace(),
     callback=lambda _context, _option, named: tuple(dict.fromkeys(named)),
     help="A namespace to serve, instead of all; may be repeated.",
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from vaultferry.cli.namespace import Namespace
 from vaultferry.cli.process import LEVELS, configuration, run_until_stopped
 from vaultferry.cli.refusal import OptionsOnly, Refused
 from vaultferry.cli.rootkey import read_keyring
@@ -101,8 +102,15 @@ def _files(certificate: Path | None, key: Path | None) -> CertificateFiles | Non
     metavar="NAMESPACE/NAME",
     help="The Certificate of cert-manager whose authority is to be trusted.",
 )
+@click.option(
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    type=Namespace(),
+    help="A namespace to be asked in, instead of all; may be repeated.",
+)
 def webhook_configuration(
-    service: str, url: str | None, certificate: str | None
+    service: str, url: str | None, certificate: str | None, namespaces: tuple[str, ...]
 ) -> None:
     """Print what makes the API server ask the webhook.
 
@@ -113,7 +121,7 @@ def webhook_configuration(
     address = _service(service) if url is None else _url(url)
     if certificate is not None:
         _split("--cert-manager", certificate)
-    body = webhook_manifest.manifest(keyring, address, certificate)
+    body = webhook_manifest.manifest(keyring, address, certificate, namespaces)
     click.echo(webhook_manifest.text(body), nl=False)
 
 

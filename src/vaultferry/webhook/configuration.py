@@ -1,6 +1,7 @@
 """The MutatingWebhookConfiguration, which holds the path that nobody else knows."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -16,10 +17,18 @@ Body = dict[str, Any]
 
 TIMEOUT_SECONDS = 5
 
+# Every namespace has it, and its value cannot be another.
+_NAME_LABEL = "kubernetes.io/metadata.name"
+
 _INJECT = "cert-manager.io/inject-ca-from"
 
 
-def manifest(keyring: Keyring, address: Body, certificate: str | None = None) -> Body:
+def manifest(
+    keyring: Keyring,
+    address: Body,
+    certificate: str | None = None,
+    namespaces: Sequence[str] = (),
+) -> Body:
     """Return the configuration.
 
     Args:
@@ -27,6 +36,7 @@ def manifest(keyring: Keyring, address: Body, certificate: str | None = None) ->
         address: `service` with name and namespace, or `url` without a path.
         certificate: namespace/name of a Certificate whose authority cert-manager
             is to write into it; None: our own.
+        namespaces: in which it is asked; none: in all.
     """
     path = paths(keyring)[0]
     client: Body = dict(address)
@@ -43,7 +53,7 @@ def manifest(keyring: Keyring, address: Body, certificate: str | None = None) ->
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
         "metadata": metadata,
-        "webhooks": [_webhook(client)],
+        "webhooks": [_webhook(client, namespaces)],
     }
 
 
@@ -52,7 +62,7 @@ def text(body: Body) -> str:
     return yaml.safe_dump(body, sort_keys=False, width=88)
 
 
-def _webhook(client: Body) -> Body:
+def _webhook(client: Body, namespaces: Sequence[str]) -> Body:
     return {
         "name": WEBHOOK,
         "clientConfig": client,
@@ -65,6 +75,7 @@ def _webhook(client: Body) -> Body:
                 "scope": "Namespaced",
             }
         ],
+        **_selected(namespaces),
         # What has no plaintext goes past; what has is refused by the CRD unsealed.
         "matchConditions": [
             {"name": "needs-sealing", "expression": rules.NEEDS_SEALING}
@@ -74,6 +85,13 @@ def _webhook(client: Body) -> Body:
         "timeoutSeconds": TIMEOUT_SECONDS,
         "admissionReviewVersions": ["v1"],
     }
+
+
+def _selected(namespaces: Sequence[str]) -> Body:
+    if not namespaces:
+        return {}
+    named = {"key": _NAME_LABEL, "operator": "In", "values": sorted(set(namespaces))}
+    return {"namespaceSelector": {"matchExpressions": [named]}}
 
 
 def _bundle(keyring: Keyring) -> str:

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -303,3 +304,18 @@ def test_other_namespaces_and_merging_claim_nothing_of_each_other(
     merging = GOOD.replace("name: db", "name: more").replace("type: token", target)
 
     assert problems(tmp_path, f"{GOOD}---\n{elsewhere}---\n{merging}") == []
+
+
+def test_without_what_evaluates_the_rules_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "vaultferry.admission", raising=False)
+    monkeypatch.setitem(sys.modules, "celpy", None)
+
+    line = refusal("check", write(tmp_path, GOOD))
+
+    assert line == (
+        "cel-python is not installed, which evaluates the rules of the CRD: "
+        "pip install 'vaultferry[check]'"
+    )
+    assert "Check manifests" in run("check", "--help").stdout

@@ -1,6 +1,8 @@
 """The image, as far as it shows without Docker."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,3 +165,26 @@ def test_every_dependency_is_locked() -> None:
     locked = {normalised(name) for name in pins(ROOT / "requirements" / "run.lock")}
 
     assert {normalised(name) for name in PROJECT["dependencies"]} <= locked
+
+
+EXTRAS = [normalised(name) for name in PROJECT["optional-dependencies"]["check"]]
+
+
+def test_what_only_check_needs_is_tested_and_not_in_the_image() -> None:
+    run, dev = (pins(ROOT / "requirements" / f"{name}.lock") for name in ("run", "dev"))
+
+    assert EXTRAS == ["cel-python"]
+    assert set(EXTRAS) <= dev.keys()
+    assert not {*EXTRAS, "lark", "google-re2", "pendulum", "jmespath"} & run.keys()
+
+
+def test_every_command_can_be_loaded_without_it() -> None:
+    """As in the image: `check` then says what to install."""
+    script = (
+        "import sys; sys.modules['celpy'] = None\n"
+        "from importlib import import_module\n"
+        "from vaultferry.cli import COMMANDS\n"
+        "for module, _ in COMMANDS.values(): import_module(module)\n"
+    )
+
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -5,12 +5,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path as File
 from typing import Any
 
 import click
 
-from vaultferry import admission, secrettypes
+from vaultferry import secrettypes
 from vaultferry.cli import output
 from vaultferry.cli.claims import Claims
 from vaultferry.cli.documents import Document, NotYaml, read
@@ -24,6 +25,9 @@ from vaultferry.core.opened import Opened
 from vaultferry.core.schema import Fault, Path
 from vaultferry.core.sealing import Token
 from vaultferry.core.vaultsecret import KIND, Spec, VaultSecret
+
+Rules = Callable[[Any], list[Fault]]
+"""Returns why the API server would refuse an object."""
 
 _SUFFIXES = {".yaml", ".yml", ".json"}
 _FOUND = 1
@@ -54,6 +58,7 @@ class Checker:
 
     prefixes: tuple[str, ...]
     claims: Claims
+    rules: Rules
 
     def problems(self, document: Document, file: File) -> Iterator[Problem]:
         """Yield what is wrong with an object."""
@@ -61,7 +66,7 @@ class Checker:
         for line, name in document.doubles:
             yield Problem(str(file), line, name, "is there twice: write it once")
         for fault in (
-            *_faults(document.body, self.prefixes),
+            *_faults(document.body, self.prefixes, self.rules),
             *self.claims.contested(document.body, place),
         ):
             line, field = document.line(fault.path), ".".join(map(str, fault.path))
@@ -86,7 +91,7 @@ def check(files: tuple[File, ...], prefixes: tuple[str, ...], output_as: str) ->
     something is wrong.
     """
     report = Report(0, 0, [])
-    checker = Checker(prefixes, Claims())
+    checker = Checker(prefixes, Claims(), _rules())
     for file in _expanded(files):
         _check_file(report, file, checker)
     if output_as == "json":
@@ -95,6 +100,22 @@ def check(files: tuple[File, ...], prefixes: tuple[str, ...], output_as: str) ->
         _print(report)
     if report.problems:
         raise SystemExit(_FOUND)
+
+
+def _rules() -> Rules:
+    """Return the rules of the CRD; what evaluates them is no part of the operator.
+
+    Raises:
+        Refused: it is not installed.
+    """
+    try:
+        rules: Rules = import_module("vaultferry.admission").refused
+    except ModuleNotFoundError:
+        raise Refused(
+            "cel-python is not installed, which evaluates the rules of the CRD: "
+            "pip install 'vaultferry[check]'"
+        ) from None
+    return rules
 
 
 def _expanded(files: Iterable[File]) -> Iterator[File]:
@@ -137,14 +158,14 @@ def _is_ours(body: Any) -> bool:
     return isinstance(body, dict) and str(body.get("apiVersion")).startswith(GROUP)
 
 
-def _faults(body: Any, prefixes: tuple[str, ...]) -> Iterator[Fault]:
+def _faults(body: Any, prefixes: tuple[str, ...], rules: Rules) -> Iterator[Fault]:
     if body.get("apiVersion") != f"{GROUP}/{VERSION}":
         yield Fault(("apiVersion",), f"is not known: write {GROUP}/{VERSION}")
     if body.get("kind") != KIND:
         yield Fault(("kind",), f"is not known: write {KIND}")
         return
     yield from _of_metadata(body.get("metadata"))
-    refused = admission.refused(body)
+    refused = rules(body)
     yield from refused
     if not refused:
         yield from _of_spec(body, prefixes)

@@ -19,6 +19,7 @@ Body = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "deploy" / "base"
 FOLDER = ROOT / "deploy" / "webhook"
+CERT_MANAGER = ROOT / "deploy" / "cert-manager"
 OF_NAMESPACES = ROOT / "deploy" / "namespaced" / "webhook"
 
 
@@ -95,6 +96,46 @@ def test_its_right_in_a_namespace_is_the_one_that_it_has_everywhere(
     assert role["rules"] == one(built, "ClusterRole")["rules"]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     assert binding["subjects"] == one(built, "ClusterRoleBinding")["subjects"]
+
+
+@pytest.fixture(scope="module")
+def certified(control_plane: ControlPlane) -> list[Body]:
+    """What `kubectl kustomize` makes of deploy/cert-manager."""
+    text = control_plane.kubectl("kustomize", str(CERT_MANAGER))
+    return list(yaml.safe_load_all(text))
+
+
+def test_with_cert_manager_it_is_the_same_and_its_certificates(
+    built: list[Body], certified: list[Body]
+) -> None:
+    ours = [b for b in certified if not b["apiVersion"].startswith("cert-manager.io/")]
+
+    assert [b for b in ours if b["kind"] != "Deployment"] == [
+        b for b in built if b["kind"] != "Deployment"
+    ]
+    [of_webhook] = [
+        b["spec"]
+        for b in certified
+        if (b["kind"], b["metadata"]["name"]) == ("Certificate", NAME)
+    ]
+    assert of_webhook["dnsNames"] == [DEFAULT_HOST]
+
+
+def test_with_cert_manager_the_files_that_are_served_are_mounted(
+    certified: list[Body], pod: Body
+) -> None:
+    mounted: Body = one(certified, "Deployment")["spec"]["template"]["spec"]
+    [container] = mounted["containers"]
+    [volume] = [v for v in mounted["volumes"] if v["name"] == "tls"]
+    [folder] = [m["mountPath"] for m in container["volumeMounts"] if m["name"] == "tls"]
+
+    assert container["args"] == [
+        "webhook",
+        f"--tls-cert={folder}/tls.crt",
+        f"--tls-key={folder}/tls.key",
+    ]
+    assert volume["secret"]["secretName"] == f"{NAME}-tls"
+    assert [v for v in mounted["volumes"] if v != volume] == pod["volumes"]
 
 
 def test_the_pod_is_admitted_as_restricted(applied: ControlPlane, pod: Body) -> None:

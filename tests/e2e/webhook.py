@@ -47,6 +47,7 @@ class Webhook:
     process: subprocess.Popen[bytes] | None = None
     health_port: int = 0
     port: int = 0
+    options: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -63,7 +64,7 @@ class Webhook:
         """Start it and wait until it serves; its log goes on in the same file."""
         before = self.log.stat().st_size if self.log.exists() else 0
         options = ["--host=127.0.0.1", f"--port={self.port}", "--health-port=0"]
-        options.append("--log-level=debug")
+        options += ["--log-level=debug", *self.options]
         account = self.plane.kubeconfig_for_service_account(NAMESPACE, NAME)
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -187,6 +188,11 @@ def asked(plane: ControlPlane, webhook: Webhook) -> Iterator[None]:
 def have_asked(plane: ControlPlane, webhook: Webhook) -> None:
     """Have the API server ask it from now on."""
     plane.kubectl("apply", "-f", "-", stdin=webhook.manifest())
+    wait_until_sealed(plane)
+
+
+def wait_until_sealed(plane: ControlPlane) -> None:
+    """Wait until the API server asks a webhook that answers."""
     eventually(lambda: _seals(plane))
 
 

@@ -35,8 +35,9 @@ check: $(INSTALLED) ## format, lint, types, import contracts, generated files cu
 	$(BIN)/lint-imports
 	$(BIN)/python -m vaultferry.generate --check .
 
-campaign: $(INSTALLED) ## the long tests: fairness, fifty ends of a leader, rotation, crashes, faults, MODEL_OPERATIONS from a SEED
+campaign: $(INSTALLED) ## the long tests: fairness, fifty ends of a leader, cert-manager, rotation, crashes, faults, MODEL_OPERATIONS from a SEED
 	CAMPAIGN=1 MODEL_OPERATIONS="$(MODEL_OPERATIONS)" SEED="$(SEED)" $(BIN)/pytest -s tests/e2e/test_fairness.py tests/e2e/test_takeovers.py \
+		tests/e2e/test_cert_manager.py \
 		tests/e2e/test_rotation.py tests/faults/test_crash.py tests/faults/test_api_faults.py tests/model
 
 bench: $(INSTALLED) ## measure N=1000 objects, or N=1000,10000; see benchmarks/README.md

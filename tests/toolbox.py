@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -45,21 +46,34 @@ def binary(name: str, module: Path, files: Sequence[str], package: str = ".") ->
     """
 
     def build(path: Path) -> None:
-        kept = {key: text for key, text in os.environ.items() if key not in UNSET}
         with Progress(f"{name}, once: building"):
-            subprocess.run(
-                [golang.find(cache_folder()), "build", *FLAGS, "-o", path, package],
-                cwd=module,
-                env=kept | ENVIRONMENT,
-                check=True,
-            )
+            _go(module, "build", *FLAGS, "-o", str(path), package)
 
     return _made(name, [(module / each).read_bytes() for each in files], build)
+
+
+def source(module: Path, name: str) -> Path:
+    """Return the folder with the source of a Go module that another one requires."""
+    return Path(json.loads(_go(module, "mod", "download", "-json", name))["Dir"])
 
 
 def environment(packages: Path, **variables: str) -> dict[str, str]:
     """Return an environment with packages, these variables, and nothing else."""
     return {"PATH": os.environ["PATH"], "PYTHONPATH": str(packages)} | variables
+
+
+def _go(module: Path, *arguments: str) -> str:
+    """Run Go in the folder of a module; return what it prints."""
+    kept = {key: text for key, text in os.environ.items() if key not in UNSET}
+    done = subprocess.run(
+        [golang.find(cache_folder()), *arguments],
+        cwd=module,
+        env=kept | ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout
 
 
 def _made(name: str, sources: list[bytes], make: Callable[[Path], None]) -> Path:

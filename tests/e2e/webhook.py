@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -189,6 +190,28 @@ def have_asked(plane: ControlPlane, webhook: Webhook) -> None:
     """Have the API server ask it from now on."""
     plane.kubectl("apply", "-f", "-", stdin=webhook.manifest())
     wait_until_sealed(plane)
+
+
+@contextmanager
+def started_with(webhook: Webhook, options: tuple[str, ...]) -> Iterator[None]:
+    """Have it started with more options meanwhile; who asks it has to be told."""
+    webhook.stop()
+    webhook.options = options
+    webhook.start()
+    try:
+        yield
+    finally:
+        webhook.stop()
+        webhook.options = ()
+        webhook.start()
+        have_asked(webhook.plane, webhook)
+
+
+def trusted(plane: ControlPlane) -> bytes:
+    """Return the authorities that the API server trusts, PEM; nothing for none."""
+    kind = "mutatingwebhookconfiguration"
+    [hook] = json.loads(plane.kubectl("get", kind, NAME, "-o", "json"))["webhooks"]
+    return b64decode(hook["clientConfig"].get("caBundle", ""))
 
 
 def wait_until_sealed(plane: ControlPlane) -> None:

@@ -139,7 +139,7 @@ ANSWERS: dict[str, tuple[Any, int, str]] = {
     "no right": (
         403,
         4,
-        "you may not patch vaultsecrets.vaultferry.dev in namespace shop",
+        "you may not create or patch vaultsecrets.vaultferry.dev in namespace shop",
     ),
     "no namespace": (404, 3, "there is no namespace shop, or no Vaultferry"),
     "down": (503, 4, "the API server does not answer, or only with errors"),

@@ -59,7 +59,7 @@ async def _tokens(cluster: Cluster, wish: Wish, resource: Resource) -> dict[str,
     asked["metadata"]["annotations"] = {ANNOTATION: str(wish)}
     where = Where(resource.namespace, None, None)
     absent = f"there is no namespace {resource.namespace}, or no Vaultferry"
-    with understood("patch", where, absent=absent, stale=absent):
+    with understood("create or patch", where, absent=absent, stale=absent):
         try:
             body = await cluster.try_vaultsecret(*place, MANAGER, asked)
         except ApiRejected:

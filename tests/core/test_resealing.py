@@ -81,8 +81,17 @@ def test_a_token_that_is_as_wanted_stays() -> None:
     assert (made.sealed, made.kept) == (1, 1)
 
 
-def test_what_lives_with_another_source_is_no_hindrance() -> None:
-    shown = result(asking({"a": old()}, secretRef={"name": "source"}))
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"secretRef": {"name": "source"}},
+        {"connectionRef": {"name": "vault"}, "fieldMappings": [{"fieldName": "a"}]},
+        {"connectionRef": {"name": "vault"}, "fieldsFrom": [{"path": "x"}]},
+    ],
+    ids="+".join,
+)
+def test_what_lives_with_another_source_is_no_hindrance(other: Body) -> None:
+    shown = result(asking({"a": old()}, **other))
 
     assert shown["spec"].keys() == {"type", "sealed"}
 

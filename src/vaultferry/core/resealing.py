@@ -19,6 +19,8 @@ from vaultferry.core.vaultsecret import MAX_FIELDS
 ANNOTATION = f"{GROUP}/reseal"
 """Asks for it; does nothing where the request is no dry-run."""
 
+_OF_OTHER_SOURCES = (*OTHER_SOURCES, "fieldMappings", "fieldsFrom")
+
 _NARROW_TO_WIDE = (Scope.STRICT, Scope.NAMESPACE, Scope.CLUSTER)
 
 
@@ -80,7 +82,7 @@ def reseal(request: Request, keyring: Keyring) -> Sealing:
         # What lives may have another source than the manifest that is asked about.
         *(
             {"op": "remove", "path": f"/spec/{source}"}
-            for source in OTHER_SOURCES
+            for source in _OF_OTHER_SOURCES
             if source in request.spec
         ),
     ]

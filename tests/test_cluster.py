@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from kubernetes.aio.client import Configuration
 
 from tests.builders import CANARY, secret_body, vault_secret_body
 from tests.running import run
+from vaultferry import __version__
+from vaultferry.apiserver.credentials import Credentials, Fixed, Unusable
+from vaultferry.apiserver.server import ApiServer
 from vaultferry.cluster import Cluster
 from vaultferry.core.answers import Absent, Expired, Stale
 from vaultferry.core.errors import (
@@ -48,6 +50,7 @@ class Server:
     asked: list[tuple[str, str, str, str, Any]] = field(default_factory=list)
     observed: list[tuple[str, str]] = field(default_factory=list)
     leading: bool = True
+    credentials: Credentials = field(default_factory=lambda: Fixed("Bearer made-up"))
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         text = await request.text()
@@ -72,10 +75,9 @@ async def serving(server: Server, host: str | None = None) -> AsyncIterator[Clus
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     server.port = runner.addresses[0][1]
-    configuration = Configuration(host=host or f"http://127.0.0.1:{server.port}")
-    configuration.api_key = {"BearerToken": "Bearer made-up"}
+    url = host or f"http://127.0.0.1:{server.port}"
     cluster = Cluster(
-        configuration,
+        ApiServer(url, server.credentials),
         lambda *seen: server.observed.append(seen),
         lambda: server.leading,
     )
@@ -286,6 +288,70 @@ def test_a_call_shows_who_we_are() -> None:
     assert result == {"authorization": "Bearer made-up"}
 
 
+class Changing:
+    """Credentials that are others at each call, and know which were refused."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.refusals: list[str | None] = []
+
+    async def authorization(self) -> str | None:
+        self.count += 1
+        return None if self.count == 1 else f"Bearer {self.count}"
+
+    def refused(self, authorization: str | None) -> None:
+        self.refusals.append(authorization)
+
+
+@pytest.mark.parametrize(("status", "refusals"), [(401, [None, "Bearer 2"]), (403, [])])
+def test_credentials_are_asked_for_at_each_call_and_told_that_they_are_refused(
+    status: int, refusals: list[str | None]
+) -> None:
+    credentials = Changing()
+    shown: list[str | None] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        shown.append(request.headers.get("Authorization"))
+        return web.Response(status=status)
+
+    async def story() -> None:
+        async with serving(Server(handler, credentials=credentials)) as cluster:
+            for _ in range(2):
+                with suppress(Failure):
+                    await get_secret(cluster)
+
+    run(story())
+    assert shown == [None, "Bearer 2"]
+    assert credentials.refusals == refusals
+
+
+def test_without_credentials_nothing_is_asked_and_the_api_is_unavailable() -> None:
+    class Broken(Fixed):
+        async def authorization(self) -> str | None:
+            raise Unusable(CANARY)
+
+    server = Server(answering(), credentials=Broken())
+
+    async def story() -> None:
+        async with serving(server) as cluster:
+            await get_secret(cluster)
+
+    with pytest.raises(ApiUnavailable) as caught:
+        run(story())
+    assert server.asked == []
+    assert server.observed == [("GET", "none")]
+    assert CANARY not in "".join(format_exception(caught.value))
+
+
+def test_a_call_tells_what_program_it_is() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response({"agent": request.headers["User-Agent"]})
+
+    result, _ = called(handler, get_secret)
+
+    assert result == {"agent": f"Vaultferry/{__version__}"}
+
+
 def test_a_name_cannot_leave_its_place_in_the_path() -> None:
     _, server = called(answering(), lambda c: c.get_secret("team", "a?b#c"))
 
@@ -382,7 +448,7 @@ def test_every_call_is_observed_once(handler: Handler, seen: str) -> None:
 def test_where_nothing_listens_the_api_is_unavailable() -> None:
     async def story() -> None:
         cluster = Cluster(
-            Configuration(host="http://127.0.0.1:9"), lambda *_: None, lambda: True
+            ApiServer("http://127.0.0.1:9"), lambda *_: None, lambda: True
         )
         try:
             await get_secret(cluster)

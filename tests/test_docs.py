@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-from kubernetes.aio.client import Configuration
 from prometheus_client import Metric
 
 from tests.keyrings import keyring
+from vaultferry.apiserver.server import ApiServer
 from vaultferry.cli import COMMANDS, main
 from vaultferry.core.vaultsecret import Spec, Status, Target, VaultSecret
 from vaultferry.operator.app import Operator
@@ -91,7 +91,7 @@ def test_every_option_of_a_command_is_on_its_page(command: str, page: str) -> No
 
 
 def test_the_page_of_the_metrics_has_each_with_its_labels_and_no_other() -> None:
-    operator = Operator(Settings(keyring()), Configuration())
+    operator = Operator(Settings(keyring()), ApiServer("http://127.0.0.1:9"))
     operator.metrics.reconciled("nothing", 0.0)
     operator.metrics.called("GET", "200")
     operator.metrics.restarted("secrets", "ended")

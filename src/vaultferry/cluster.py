@@ -8,13 +8,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
-from typing import Any, cast
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import aiohttp
-from kubernetes.aio.client import ApiClient, Configuration
 
+from vaultferry.apiserver.credentials import Unusable
+from vaultferry.apiserver.server import ApiServer
 from vaultferry.core import vaultconnection
 from vaultferry.core.answers import Body, event, page, refused, unavailable
 from vaultferry.core.errors import NotLeading
@@ -33,6 +33,8 @@ _LEASE_API = "/apis/coordination.k8s.io/v1/"
 _CALL_TIMEOUT = aiohttp.ClientTimeout(total=15)
 _PAGE = 500
 _PAGE_OF_WHOLE = 100
+# A line of a watch holds a whole object.
+_LINE = 2**21
 
 # Once a watch was told something newer than where it began, the server sends a bookmark
 # a minute, and up to two seconds later. Before that none: where no Secret changes, it
@@ -50,28 +52,29 @@ class Cluster:
 
     def __init__(
         self,
-        configuration: Configuration,
+        server: ApiServer,
         observe: Observer,
         may_write: Callable[[], bool],
+        connections: int = 100,
     ) -> None:
-        """Connect.
+        """Prepare; the first call connects.
 
         Args:
-            configuration: of the client.
+            server: which one, and who we are there.
             observe: is told of each request, by verb and HTTP status.
             may_write: whether we hold the Lease; asked right before a write is sent.
+            connections: how many requests there may be at a time.
         """
-        # Left to aiohttp, the environment is read anew, in a thread, for each call.
-        configuration.proxy = configuration.proxy or _proxy(configuration.host)
-        configuration.client_session_kwargs = {"trust_env": False}
-        # kubernetes.aio says it is typed, but most of it is not.
-        self._api: Any = ApiClient(configuration)
+        self._server = server
         self._observe = observe
         self._may_write = may_write
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._api.close()
+        if self._session is not None:
+            await self._session.close()
 
     async def check_served(self) -> None:
         """Check that the API server serves our kinds.
@@ -306,24 +309,24 @@ class Cluster:
         limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         """Send a request; return the answer, its body unread, or raise its failure."""
-        configuration = self._api.configuration
-        auth = await configuration.auth_settings()
-        headers = {a["key"]: a["value"] for a in auth.values()}
-        headers |= {"Accept": accept, "Content-Type": _content_type(verb, body)}
-        self._check_lease(verb, path)
+        headers = {"Accept": accept, "Content-Type": _content_type(verb, body)}
         try:
-            answer = await self._api.rest_client.request(
+            shown = await self._server.credentials.authorization()
+            if shown is not None:
+                headers["Authorization"] = shown
+            self._check_lease(verb, path)
+            response = await self._connected().request(
                 verb,
-                configuration.host + path,
+                self._server.url + path,
                 headers=headers,
-                body=body,
-                _request_timeout=limits,
+                data=None if body is None else json.dumps(body),
+                timeout=limits,
             )
-            response = cast("aiohttp.ClientResponse", answer.response)
             self._observe(verb, str(response.status))
             if response.status >= HTTPStatus.BAD_REQUEST:
+                self._told(response.status, shown)
                 raise refused(response.status, await response.read())
-        except (aiohttp.ClientError, TimeoutError):
+        except (aiohttp.ClientError, TimeoutError, Unusable):
             self._observe(verb, "none")
             raise unavailable() from None
         except asyncio.CancelledError:
@@ -332,6 +335,17 @@ class Cluster:
             # kopf, when it ends, cancels every task that it finds, aiohttp's too.
             raise unavailable() from None
         return response
+
+    def _connected(self) -> aiohttp.ClientSession:
+        """Return the session, which needs a running event loop to be made."""
+        if self._session is None:
+            self._session = self._server.session(self._connections, read_bufsize=_LINE)
+        return self._session
+
+    def _told(self, status: int, shown: str | None) -> None:
+        """Have other credentials looked for where these are refused."""
+        if status == HTTPStatus.UNAUTHORIZED:
+            self._server.credentials.refused(shown)
 
     def _check_lease(self, verb: str, path: str) -> None:
         """Keep a write back where others may lead by now; the Lease itself is free.
@@ -352,14 +366,6 @@ async def _line(content: aiohttp.StreamReader, seconds: float) -> bytes:
     """
     async with asyncio.timeout(seconds):
         return await content.readline()
-
-
-def _proxy(url: str) -> str | None:
-    """Return the proxy that the environment names for a URL, if any."""
-    parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
-        return None
-    return getproxies().get(parts.scheme)
 
 
 def _is_cancelled() -> bool:

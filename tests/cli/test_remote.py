@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.cli.command import CANARY, refusal, run
-from vaultferry.cli import pod
+from vaultferry.apiserver import pod
 from vaultferry.cli.refusal import Refused
 from vaultferry.cli.remote import There, Unanswered, Where, understood
 from vaultferry.core.answers import Absent, Expired, Stale
@@ -41,22 +41,30 @@ def kubeconfig(folder: Path, **context: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("content", ["", "[]", f"a: {CANARY}: b", "\0"])
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "the kubeconfig has no current context"),
+        ("[]", "kubeconfig {path} is none"),
+        (f"a: {CANARY}: b", "kubeconfig {path} cannot be read"),
+        ("\0", "kubeconfig {path} cannot be read"),
+    ],
+)
 def test_a_kubeconfig_that_is_none_is_refused_and_not_quoted(
-    tmp_path: Path, content: str
+    tmp_path: Path, content: str, why: str
 ) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(content)
 
     line = refusal("list", "--kubeconfig", str(path))
 
-    assert line == "no cluster: the kubeconfig, or its context, is not usable"
+    assert line == f"no cluster: {why.format(path=path)}"
 
 
 def test_a_context_that_is_not_there_is_refused(tmp_path: Path) -> None:
     line = refusal("list", "--kubeconfig", kubeconfig(tmp_path), "--context", CANARY)
 
-    assert line == "no cluster: the kubeconfig, or its context, is not usable"
+    assert line == "no cluster: the kubeconfig has no such context"
 
 
 def test_a_cluster_that_does_not_answer_has_a_code_of_its_own(tmp_path: Path) -> None:
@@ -74,7 +82,7 @@ def test_a_cluster_that_does_not_answer_has_a_code_of_its_own(tmp_path: Path) ->
         ({"namespace": "shop"}, None, "shop"),
         ({}, None, "default"),
         ({"namespace": "shop"}, "b", "elsewhere"),
-        ({"namespace": "shop"}, "c", "shop"),
+        ({"namespace": "shop"}, "c", "default"),
     ],
 )
 def test_a_namespace_that_is_not_named_is_that_of_the_context(
@@ -101,7 +109,7 @@ def test_without_a_kubeconfig_it_is_that_of_the_pod(
     none = str(tmp_path / "none")
     assert Where.of(None, none, None).namespace == "default"
     (tmp_path / "namespace").write_text("pod\n")
-    monkeypatch.setattr(pod, "_NAMESPACE", tmp_path / "namespace")
+    monkeypatch.setattr(pod, "_FOLDER", tmp_path)
 
     assert Where.of(None, none, None).namespace == "pod"
 

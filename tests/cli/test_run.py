@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from kubernetes.aio.client import Configuration
 
 from tests.cli.command import refusal, run
 from tests.keyrings import root_key
+from vaultferry.apiserver.server import ApiServer
 from vaultferry.operator.settings import Settings
 
 MODULE = "vaultferry.cli.run"
@@ -17,23 +17,23 @@ class Recorded:
 
     seen: list[Settings]
 
-    def __init__(self, settings: Settings, configuration: Configuration) -> None:
-        del configuration
+    def __init__(self, settings: Settings, server: ApiServer) -> None:
+        del server
         self.seen.append(settings)
 
     async def run(self, stop: asyncio.Event) -> None:
         """End at once."""
 
 
-async def nowhere() -> Configuration:
-    return Configuration()
+async def nowhere() -> ApiServer:
+    return ApiServer("http://127.0.0.1:9")
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no cluster, and nothing that is for good: the tests go on in here."""
     monkeypatch.setattr(f"{MODULE}.Operator", Recorded)
-    monkeypatch.setattr(f"{MODULE}.configuration", nowhere)
+    monkeypatch.setattr(f"{MODULE}.as_process", nowhere)
     monkeypatch.setattr(f"{MODULE}.harden", lambda: None)
     monkeypatch.setattr(f"{MODULE}.logs.configure", lambda _: None)
     Recorded.seen = []

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes.aio.config import kube_config
 
 from tests.cli.apiserver import ApiServer, serving
 from tests.cli.command import Sealer, refusal, run
 from tests.keyrings import keyring
-from vaultferry.cli import connection
+from vaultferry.apiserver import pod, server
 from vaultferry.core.publickeys import NAME, published
 from vaultferry.core.sealing import Place, Token
 
@@ -34,6 +33,18 @@ def kubeconfig(apiserver: ApiServer, tmp_path: Path) -> str:
 @pytest.fixture
 def field(sealer: Sealer) -> tuple[str, str]:
     return sealer.file("a", b"value")
+
+
+@pytest.fixture
+def in_a_pod(
+    apiserver: ApiServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Be in a pod of that API server, without a kubeconfig."""
+    there = server.ApiServer(f"http://127.0.0.1:{apiserver.port}")
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(pod, "is_here", lambda: True)
+    monkeypatch.setattr(pod, "api_server", lambda: there)
 
 
 def sealed(*arguments: str) -> Token:
@@ -110,28 +121,38 @@ def test_a_key_that_is_not_published_yet_is_told(
 
 
 KUBECONFIGS = {
-    "empty": "",
-    "no YAML": "{canary-hunter2",
-    "no map": "- canary-hunter2",
-    "no context": "apiVersion: v1\nkind: Config\n",
+    "empty": ("", "the kubeconfig has no current context"),
+    "no YAML": ("{canary-hunter2", "kubeconfig {path} cannot be read"),
+    "no map": ("- canary-hunter2", "kubeconfig {path} is none"),
+    "no context": (
+        "apiVersion: v1\nkind: Config\n",
+        "the kubeconfig has no current context",
+    ),
 }
 
 
-@pytest.mark.parametrize("text", KUBECONFIGS.values(), ids=KUBECONFIGS)
+@pytest.mark.parametrize(("text", "why"), KUBECONFIGS.values(), ids=KUBECONFIGS)
 def test_a_kubeconfig_that_is_none_is_refused(
-    text: str, field: tuple[str, str], tmp_path: Path
+    text: str, why: str, field: tuple[str, str], tmp_path: Path
 ) -> None:
     path = tmp_path / "bad"
     path.write_text(text)
 
     line = refusal("seal", "--cluster", *PLACE, "--kubeconfig", str(path), *field)
 
-    assert line == "no cluster: the kubeconfig, or its context, is not usable"
+    assert line == f"no cluster: {why.format(path=path)}"
 
 
-@pytest.mark.parametrize("option", ["--kubeconfig", "--context"])
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ("--kubeconfig", "no kubeconfig at /not-there"),
+        ("--context", "the kubeconfig has no such context"),
+    ],
+)
 def test_what_is_not_there_is_refused(
     option: str,
+    why: str,
     kubeconfig: str,
     field: tuple[str, str],
     monkeypatch: pytest.MonkeyPatch,
@@ -140,32 +161,35 @@ def test_what_is_not_there_is_refused(
 
     line = refusal("seal", "--cluster", *PLACE, option, "/not-there", *field)
 
-    assert line == "no cluster: the kubeconfig, or its context, is not usable"
+    assert line == f"no cluster: {why}"
 
 
 def test_without_any_kubeconfig_or_pod_it_is_refused(
     field: tuple[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
 
     line = refusal("seal", "--cluster", *PLACE, *field)
 
-    assert line == "no cluster: the kubeconfig, or its context, is not usable"
+    assert line == f"no cluster: no kubeconfig at {tmp_path / '.kube' / 'config'}"
+
+
+def test_in_a_pod_a_kubeconfig_that_is_asked_for_has_to_be_there(
+    field: tuple[str, str], in_a_pod: None, tmp_path: Path
+) -> None:
+    del in_a_pod
+    none = str(tmp_path / "none")
+
+    line = refusal("seal", "--cluster", *PLACE, *field, KUBECONFIG=none)
+
+    assert line == f"no cluster: no kubeconfig at {none}"
 
 
 def test_in_a_pod_the_cluster_is_that_of_the_pod(
-    apiserver: ApiServer,
-    field: tuple[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    apiserver: ApiServer, field: tuple[str, str], in_a_pod: None
 ) -> None:
-    def of_the_pod(client_configuration: Any) -> None:
-        client_configuration.host = f"http://127.0.0.1:{apiserver.port}"
-
-    monkeypatch.delenv("KUBECONFIG", raising=False)
-    none = str(tmp_path / "none")
-    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", none)
-    monkeypatch.setattr(connection, "_load_incluster_config", of_the_pod)
+    del in_a_pod
 
     sealed(*field)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes.aio.client import Configuration
 
 from tests.cli.command import CANARY, refusal, run
 from tests.keyrings import keyring, root_key
+from vaultferry.apiserver.server import ApiServer
 from vaultferry.core.authority import paths
 from vaultferry.webhook.certificates import CertificateUnusable
 from vaultferry.webhook.settings import CertificateFiles, Settings
@@ -23,8 +23,8 @@ class Recorded:
     seen: list[Settings]
     before: list[str]
 
-    def __init__(self, settings: Settings, configuration: Configuration) -> None:
-        del configuration
+    def __init__(self, settings: Settings, server: ApiServer) -> None:
+        del server
         if settings.files and not settings.files.key.exists():
             raise CertificateUnusable
         self.seen.append(settings)
@@ -33,15 +33,15 @@ class Recorded:
         """End at once."""
 
 
-async def nowhere() -> Configuration:
-    return Configuration()
+async def nowhere() -> ApiServer:
+    return ApiServer("http://127.0.0.1:9")
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no cluster, and nothing that is for good: the tests go on in here."""
     monkeypatch.setattr(f"{MODULE}.Webhook", Recorded)
-    monkeypatch.setattr(f"{MODULE}.configuration", nowhere)
+    monkeypatch.setattr(f"{MODULE}.as_process", nowhere)
     monkeypatch.setattr(f"{MODULE}.harden", lambda: Recorded.before.append("harden"))
     monkeypatch.setattr(f"{MODULE}.logs.configure", lambda _: None)
     Recorded.seen, Recorded.before = [], []

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import ssl
 import time
 from collections.abc import (
     AsyncIterator,
@@ -18,19 +17,16 @@ from math import ceil
 from typing import Any
 
 import aiohttp
-from kubernetes.aio import config
-from kubernetes.aio.client import Configuration
 
 from tests.controlplane import ControlPlane
 from tests.e2e.operator import Operator
 from tests.e2e.tenant import Body
+from vaultferry.apiserver.entries import read
+from vaultferry.apiserver.kubeconfig import api_server
 
 CONNECTIONS = 16
 _SECONDS = 120
 _CLOSING_SECONDS = 0.5
-
-# Typed by nobody upstream.
-_load: Any = config.load_kube_config
 
 
 @dataclass(frozen=True)
@@ -108,16 +104,12 @@ class Crowd:
 @asynccontextmanager
 async def crowd(plane: ControlPlane) -> AsyncIterator[Crowd]:
     """Be many administrators."""
-    access = Configuration()
-    await _load(config_file=str(plane.kubeconfig), client_configuration=access)
-    tls = ssl.create_default_context(cafile=access.ssl_ca_cert)
-    if access.cert_file:
-        tls.load_cert_chain(access.cert_file, access.key_file)
-    bearer = (await access.auth_settings()).get("BearerToken")
-    async with aiohttp.ClientSession(
-        access.host,
-        connector=aiohttp.TCPConnector(ssl=tls, limit=CONNECTIONS + 1),
-        headers={"Authorization": str(bearer["value"])} if bearer else {},
+    server = api_server(read([plane.kubeconfig]))
+    shown = await server.credentials.authorization()
+    async with server.session(
+        CONNECTIONS + 1,
+        base_url=server.url,
+        headers={"Authorization": shown} if shown else {},
         timeout=aiohttp.ClientTimeout(total=_SECONDS),
     ) as session:
         yield Crowd(session)

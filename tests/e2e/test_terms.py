@@ -5,23 +5,18 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
-
-from kubernetes.aio import config
-from kubernetes.aio.client import Configuration
 
 from tests.controlplane import ControlPlane, start
 from tests.e2e.acts import fresh
 from tests.e2e.operator import NAMESPACE, install
 from tests.e2e.tenant import Tenant, eventually
+from vaultferry.apiserver.entries import read
+from vaultferry.apiserver.kubeconfig import api_server
 from vaultferry.core.keyring import Keyring
 from vaultferry.operator.app import Operator
 from vaultferry.operator.settings import Settings
 
 TERMS = 4
-
-# Typed by nobody upstream.
-_load: Any = config.load_kube_config
 
 
 def open_files() -> int:
@@ -39,13 +34,12 @@ class Story:
         kubeconfig = self.tenant.plane.kubeconfig_for_service_account(
             NAMESPACE, "vaultferry"
         )
-        configuration = Configuration()
-        await _load(config_file=str(kubeconfig), client_configuration=configuration)
+        server = api_server(read([kubeconfig]))
         settings = Settings(keyring, port=0)
         # One thread, from the first term on: a pool takes more when it likes to.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         stop = asyncio.Event()
-        operator = Operator(settings, configuration)
+        operator = Operator(settings, server)
         running = asyncio.create_task(operator.run(stop))
         try:
             for number in range(TERMS):

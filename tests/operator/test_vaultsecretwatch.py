@@ -5,9 +5,9 @@ from functools import partial
 from unittest.mock import Mock
 
 import pytest
-from kubernetes.aio.client import Configuration
 
 from tests.running import run
+from vaultferry.apiserver.server import ApiServer
 from vaultferry.cluster import Cluster
 from vaultferry.core.answers import Absent
 from vaultferry.operator import health, vaultsecretwatch, watching
@@ -15,7 +15,7 @@ from vaultferry.operator.metrics import Metrics
 from vaultferry.operator.vaultsecretwatch import VaultSecretWatch
 from vaultferry.views import VaultSecrets
 
-NOWHERE = Configuration(host="http://127.0.0.1:9")
+NOWHERE = ApiServer("http://127.0.0.1:9")
 
 
 class Serving(Cluster):
@@ -78,7 +78,7 @@ def test_a_request_that_comes_while_kopf_runs_is_answered_though_kopf_ends(
             return answer
 
     if end == "broken":
-        monkeypatch.setattr(watching, "connection", broken)
+        monkeypatch.setattr(watching, "session", broken)
 
     assert run(story()) == b"HTTP/1.1 200 OK\r\n"
 

@@ -7,17 +7,17 @@ from typing import Any
 import kopf
 import pytest
 from aiohttp import web
-from kubernetes.aio.client import Configuration
 
 from tests.builders import UID, Body, edited, vault_secret_body
 from tests.running import run
 from tests.world import KEY
+from vaultferry.apiserver.credentials import Fixed
+from vaultferry.apiserver.server import ApiServer
 from vaultferry.core.urgency import Lane
 from vaultferry.operator.watching import (
     Endless,
     NoDiffBase,
     NoProgress,
-    connection,
     registry,
     settings,
 )
@@ -37,7 +37,7 @@ class Glue:
         self.vaultsecrets = VaultSecrets()
         self.woken: list[Key] = []
         self.lanes: list[Lane] = []
-        access = Configuration(host="https://api.example.com")
+        access = ApiServer("https://api.example.com")
         self.connections: list[tuple[str | None, str]] = []
         self.registry = registry(
             access, self.vaultsecrets, self._wake, self._connection, ignored
@@ -156,10 +156,22 @@ def test_a_deletion_wakes_those_that_want_the_same_secret() -> None:
     assert glue.woken == [KEY, Key(KEY.namespace, "heir")]
 
 
+class Kept(Fixed):
+    """A token, and how often it was refused."""
+
+    refusals = 0
+
+    def refused(self, authorization: str | None) -> None:
+        assert authorization == "Bearer made-up"
+        Kept.refusals += 1
+
+
 class Door:
     """A server on loopback that answers by path, and is asked as kopf asks."""
 
-    def __init__(self, **statuses: int) -> None:
+    def __init__(self, path: str = "", **statuses: int) -> None:
+        self.path = path
+        self.credentials = Kept("Bearer made-up")
         self.statuses = statuses
         self.asked: list[tuple[str, str | None]] = []
         self.told: list[tuple[str | None, bool]] = []
@@ -176,9 +188,11 @@ class Door:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         here = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        access = Configuration(host="http://api.example.com" if as_proxy else here)
-        access.proxy = here if as_proxy else None
-        access.api_key = {"BearerToken": "Bearer made-up"}
+        access = ApiServer(
+            f"http://api.example.com{self.path}" if as_proxy else f"{here}{self.path}",
+            self.credentials,
+            proxy=here if as_proxy else None,
+        )
         nothing = VaultSecrets(), lambda *_: None, lambda *_: None
         logins = registry(access, *nothing, self._tell)
         [login] = vars(logins)["_activities"].get_all_handlers()
@@ -225,20 +239,28 @@ def test_it_is_told_how_a_watch_is_answered_and_of_which_namespace(status: int) 
     assert told == [(None, status == 200), ("team", status == 200)]
 
 
+def test_a_server_may_have_a_path_of_its_own() -> None:
+    door = Door("/clusters/a").asking(f"{OURS}/vaultsecrets")
+
+    assert door.told == [(None, True)]
+    assert door.asked[0][0].endswith(f"/clusters/a{OURS}/vaultsecrets")
+
+
+@pytest.mark.parametrize(("status", "refusals"), [(401, 1), (403, 0)])
+def test_a_token_that_is_refused_is_not_shown_again(
+    status: int, refusals: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Kept, "refusals", 0)
+
+    Door(vaultsecrets=status).asking(f"{OURS}/vaultsecrets")
+
+    assert Kept.refusals == refusals
+
+
 def test_of_other_answers_nothing_is_told() -> None:
     paths = "/apis", OURS, f"{OURS}/namespaces/team/vaultsecrets/one"
 
     assert Door().asking(*paths).told == []
-
-
-def test_a_login_can_be_by_certificate() -> None:
-    access = Configuration(host="https://api.example.com")
-    access.ssl_ca_cert, access.cert_file, access.key_file = "ca.crt", "my.crt", "my.key"
-
-    info = run(connection(access))
-
-    assert (info.ca_path, info.certificate_path) == ("ca.crt", "my.crt")
-    assert (info.private_key_path, info.token) == ("my.key", None)
 
 
 def test_kopf_stores_nothing_in_objects() -> None:

@@ -4,16 +4,10 @@ It loads the client, so it is itself loaded only by what asks the cluster someth
 """
 
 import asyncio
-import logging
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
-import yaml
-from kubernetes.aio import config
-from kubernetes.aio.client import Configuration
-
+from vaultferry.cli.reach import as_user
 from vaultferry.cli.refusal import Refused
 from vaultferry.cluster import Cluster
 from vaultferry.core import publickeys
@@ -21,23 +15,6 @@ from vaultferry.core.answers import Absent
 from vaultferry.core.errors import ApiForbidden, Failure
 from vaultferry.core.sealing import PublicKey
 from vaultferry.core.suites import Suite
-
-# kubernetes.aio says it is typed, but most of it is not.
-_load_kube_config: Any = config.load_kube_config
-_load_incluster_config: Any = config.load_incluster_config
-
-# It logs the paths that it does not find.
-logging.getLogger("kubernetes").setLevel(logging.CRITICAL)
-
-# Its words may hold a path, a token or what a plug-in printed: none is repeated.
-_UNUSABLE = (
-    config.ConfigException,
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    yaml.YAMLError,
-)
 
 
 @asynccontextmanager
@@ -54,42 +31,12 @@ async def connected(
     Raises:
         Refused: there is no usable configuration.
     """
-    configuration = Configuration()
-    configuration.connection_pool_maxsize = connections
-    await _configure(configuration, kubeconfig, context)
-    cluster = Cluster(configuration, lambda _verb, _code: None, lambda: True)
+    server = await as_user(kubeconfig, context)
+    cluster = Cluster(server, lambda _verb, _code: None, lambda: True, connections)
     try:
         yield cluster
     finally:
         await cluster.close()
-
-
-async def _configure(
-    configuration: Configuration, kubeconfig: str | None, context: str | None
-) -> None:
-    # The library itself looks at the variable only when it is loaded.
-    named = kubeconfig or os.environ.get("KUBECONFIG")
-    try:
-        await _load_kube_config(
-            config_file=named,
-            context=context,
-            client_configuration=configuration,
-            persist_config=False,
-        )
-    except _UNUSABLE:
-        if not (named or context) and _is_pod(configuration):
-            return
-    else:
-        return
-    raise Refused("no cluster: the kubeconfig, or its context, is not usable")
-
-
-def _is_pod(configuration: Configuration) -> bool:
-    try:
-        _load_incluster_config(client_configuration=configuration)
-    except config.ConfigException:
-        return False
-    return True
 
 
 def read_public_key(

@@ -1,7 +1,6 @@
 """What the commands have in common that act on a cluster, with their user's rights."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,9 +8,8 @@ from importlib import import_module
 from typing import TypeVar
 
 import click
-import yaml
 
-from vaultferry.cli import pod
+from vaultferry.cli import reach
 from vaultferry.cli.refusal import Refused
 from vaultferry.cluster import Cluster
 from vaultferry.core.answers import Absent, Denied, Expired, Stale
@@ -20,8 +18,6 @@ from vaultferry.core.model import is_name
 
 MANAGER = "vaultferry"
 """The field manager of what the command writes."""
-
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, yaml.YAMLError)
 
 _KIND = "vaultsecrets.vaultferry.dev"
 
@@ -63,7 +59,7 @@ class Where:
         cls, namespace: str | None, kubeconfig: str | None, context: str | None
     ) -> "Where":
         """Read the options; a namespace that is not named is that of the context."""
-        named = namespace or _own_namespace(kubeconfig, context)
+        named = namespace or reach.namespace(kubeconfig, context)
         if not is_name(named) or "." in named:
             raise Refused("--namespace: no legal name of a namespace")
         return cls(named, kubeconfig, context)
@@ -121,17 +117,3 @@ def _words(verb: str, where: Where, failure: Exception) -> str:
             return "there is more than could be read in time: try again"
         case _:
             return str(failure)
-
-
-def _own_namespace(kubeconfig: str | None, context: str | None) -> str:
-    """Return the namespace of a context, else of the pod, else `default`."""
-    config = import_module("kubernetes.aio.config")
-    try:
-        contexts, current = config.list_kube_config_contexts(
-            kubeconfig or os.environ.get("KUBECONFIG")
-        )
-    except (config.ConfigException, *_UNREADABLE):
-        return pod.namespace("default")
-    named = [each for each in contexts if each["name"] == context]
-    of_context = (named[0] if named else current)["context"]
-    return str(of_context.get("namespace") or "default")

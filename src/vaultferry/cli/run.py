@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from vaultferry.cli import pod
+from vaultferry.apiserver import pod
 from vaultferry.cli.namespace import Namespace
-from vaultferry.cli.process import LEVELS, configuration, run_until_stopped
+from vaultferry.cli.process import LEVELS, run_until_stopped
+from vaultferry.cli.reach import as_process
 from vaultferry.cli.refusal import OptionsOnly
 from vaultferry.cli.rootkey import read_keyring
 from vaultferry.core.addresses import Exceptions
@@ -98,4 +99,4 @@ def run(log_level: str, **given: Any) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    await Operator(settings, await configuration()).run(asyncio.Event())
+    await Operator(settings, await as_process()).run(asyncio.Event())

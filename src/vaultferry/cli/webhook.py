@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from vaultferry.cli.namespace import Namespace
-from vaultferry.cli.process import LEVELS, configuration, run_until_stopped
+from vaultferry.cli.process import LEVELS, run_until_stopped
+from vaultferry.cli.reach import as_process
 from vaultferry.cli.refusal import OptionsOnly, Refused
 from vaultferry.cli.rootkey import read_keyring
 from vaultferry.operator import logs
@@ -73,7 +74,7 @@ def webhook(
 
 async def _run(settings: Settings) -> None:
     try:
-        process = Webhook(settings, await configuration())
+        process = Webhook(settings, await as_process())
     except CertificateUnusable:
         raise Refused("--tls-cert, --tls-key: no certificate with its key") from None
     await process.run(asyncio.Event())

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
-from kubernetes.aio.client import Configuration
 
+from vaultferry.apiserver.server import ApiServer
 from vaultferry.cluster import Cluster
 from vaultferry.operator import clock, gauges, health, lag
 from vaultferry.operator.lease import Lease, LeaseLost, new_identity
@@ -25,13 +25,15 @@ _SILENCE_SECONDS = 600.0
 class Operator:
     """One operator process: it serves health and metrics, and leads in its turn."""
 
-    def __init__(self, settings: Settings, configuration: Configuration) -> None:
-        configuration.connection_pool_maxsize = settings.connections
+    def __init__(self, settings: Settings, server: ApiServer) -> None:
         self._settings = settings
-        self._configuration = configuration
+        self._server = server
         self.metrics = Metrics()
         self._cluster = Cluster(
-            configuration, self.metrics.called, lambda: self.is_leading
+            server,
+            self.metrics.called,
+            lambda: self.is_leading,
+            settings.connections,
         )
         self._lease = Lease(
             self._cluster,
@@ -74,11 +76,7 @@ class Operator:
     async def _lead(self, stop: asyncio.Event) -> None:
         """Reconcile until told to stop, and only then let go, or until it is lost."""
         self._term = Term(
-            self._settings,
-            self._configuration,
-            self._cluster,
-            self.metrics,
-            stop,
+            self._settings, self._server, self._cluster, self.metrics, stop
         )
         self.metrics.lease_acquired()
         try:

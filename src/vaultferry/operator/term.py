@@ -14,8 +14,8 @@ from operator import attrgetter
 from time import monotonic
 
 import structlog
-from kubernetes.aio.client import Configuration
 
+from vaultferry.apiserver.server import ApiServer
 from vaultferry.cluster import Cluster
 from vaultferry.connections import Connections
 from vaultferry.core.urgency import Lane
@@ -48,7 +48,7 @@ class Term:
     def __init__(
         self,
         settings: Settings,
-        configuration: Configuration,
+        server: ApiServer,
         cluster: Cluster,
         metrics: Metrics,
         stop: asyncio.Event,
@@ -67,7 +67,7 @@ class Term:
         self._fetching = Fetching(cluster, settings, views, wake)
         handlers = partial(
             watching.registry,
-            configuration,
+            server,
             self.vaultsecrets,
             wake,
             self._fetching.seen,

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import aiohttp
 import kopf
-from kubernetes.aio.client import Configuration
 
+from vaultferry.apiserver.server import ApiServer
 from vaultferry.core import vaultconnection
 from vaultferry.core.model import GROUP, VERSION
 from vaultferry.core.urgency import Lane, lane
@@ -27,8 +27,8 @@ _PAGE = 500
 # kopf remembers credentials that were refused once: only a fresh object is tried.
 _LOGIN_MINUTES = 10
 
-
-_PATH = re.compile(rf"/apis/{GROUP}/{VERSION}(?:/namespaces/([^/]+))?/{PLURAL}")
+# The URL of a server may have a path of its own.
+_PATH = re.compile(rf".*/apis/{GROUP}/{VERSION}(?:/namespaces/([^/]+))?/{PLURAL}")
 
 
 class Answered(Protocol):
@@ -88,7 +88,7 @@ class NoProgress(kopf.ProgressStorage):
 
 
 def registry(
-    configuration: Configuration,
+    server: ApiServer,
     vaultsecrets: VaultSecrets,
     wake: Callable[[Key, Lane], None],
     tell_of_connection: Callable[[str | None, Mapping[str, Any]], None],
@@ -99,7 +99,7 @@ def registry(
 
     @kopf.on.login(registry=handlers)
     async def login(**_: Any) -> kopf.AiohttpSession:
-        return session(await connection(configuration), answered)
+        return await session(server, answered)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def seen(event: Mapping[str, Any], **_: Any) -> None:
@@ -148,39 +148,25 @@ def settings() -> kopf.OperatorSettings:
     return kopf_settings
 
 
-async def connection(configuration: Configuration) -> kopf.ConnectionInfo:
-    """Return how kopf reaches the API server, with the token as it is now."""
-    auth = await configuration.auth_settings()
-    scheme, token = None, None
-    if bearer := auth.get("BearerToken"):
-        scheme, _, token = str(bearer["value"]).partition(" ")
-    return kopf.ConnectionInfo(
-        server=configuration.host,
-        ca_path=configuration.ssl_ca_cert,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-        proxy_url=configuration.proxy,
-        scheme=scheme,
-        token=token,
-        expiration=datetime.now(UTC) + timedelta(minutes=_LOGIN_MINUTES),
-    )
-
-
-def session(info: kopf.ConnectionInfo, answered: Answered) -> kopf.AiohttpSession:
+async def session(server: ApiServer, answered: Answered) -> kopf.AiohttpSession:
     """Return a session for kopf that tells how it is answered: kopf only logs it."""
+    shown = await server.credentials.authorization()
     trace = aiohttp.TraceConfig()
 
     async def ended(_client: Any, _context: Any, what: Any) -> None:
+        status = what.response.status
+        if status == HTTPStatus.UNAUTHORIZED:
+            server.credentials.refused(shown)
         if of_ours := _PATH.fullmatch(what.url.path):
-            answered(of_ours[1], well=what.response.status < HTTPStatus.BAD_REQUEST)
+            answered(of_ours[1], well=status < HTTPStatus.BAD_REQUEST)
 
     trace.on_request_end.append(ended)
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
-        headers=info.as_http_headers(),
-        proxy=info.proxy_url,
-        trace_configs=[trace],
-    )
     return kopf.AiohttpSession(
-        aiohttp_session=session, server=info.server, expiration=info.expiration
+        aiohttp_session=server.session(
+            0,
+            headers={} if shown is None else {"Authorization": shown},
+            trace_configs=[trace],
+        ),
+        server=server.url,
+        expiration=datetime.now(UTC) + timedelta(minutes=_LOGIN_MINUTES),
     )

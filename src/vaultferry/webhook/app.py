@@ -4,8 +4,8 @@ import asyncio
 import datetime as dt
 
 import structlog
-from kubernetes.aio.client import Configuration
 
+from vaultferry.apiserver.server import ApiServer
 from vaultferry.cluster import Cluster
 from vaultferry.core.authority import authorities, paths
 from vaultferry.operator import clock, health
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 class Webhook:
     """One webhook process; replicas share the root key and nothing else."""
 
-    def __init__(self, settings: Settings, configuration: Configuration) -> None:
+    def __init__(self, settings: Settings, server: ApiServer) -> None:
         """Prepare.
 
         Raises:
@@ -32,7 +32,7 @@ class Webhook:
         self.certificates = Certificates(_source(settings))
         self.metrics.expiry(lambda: self.certificates.expiry)
         self._settings = settings
-        self._cluster = Cluster(configuration, self.metrics.called, lambda: False)
+        self._cluster = Cluster(server, self.metrics.called, lambda: False)
         reviewer = Reviewer(
             settings.keyring, self._cluster, clock.seconds, self.metrics.answered
         )

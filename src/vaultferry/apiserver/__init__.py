@@ -1,0 +1,1 @@
+"""How an API server is reached, and as whom: as a kubeconfig says, or as a pod."""

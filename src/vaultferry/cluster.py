@@ -329,11 +329,6 @@ class Cluster:
         except (aiohttp.ClientError, TimeoutError, Unusable):
             self._observe(verb, "none")
             raise unavailable() from None
-        except asyncio.CancelledError:
-            if _is_cancelled():
-                raise
-            # kopf, when it ends, cancels every task that it finds, aiohttp's too.
-            raise unavailable() from None
         return response
 
     def _connected(self) -> aiohttp.ClientSession:
@@ -366,12 +361,6 @@ async def _line(content: aiohttp.StreamReader, seconds: float) -> bytes:
     """
     async with asyncio.timeout(seconds):
         return await content.readline()
-
-
-def _is_cancelled() -> bool:
-    """Tell whether it is the present task that was cancelled, not one it awaits."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _content_type(verb: str, body: object) -> str:

@@ -107,11 +107,11 @@ def test_nothing_is_asked_where_a_root_key_is(asking: Asking) -> None:
 
 
 def test_without_a_root_key_and_a_cluster_it_says_so(asking: Asking) -> None:
-    line = refusal("reseal", "--kubeconfig", f"{asking.path}.not", str(asking.path))
+    missing = f"{asking.path}.not"
+    line = refusal("reseal", "--kubeconfig", missing, str(asking.path))
 
     assert line == (
-        "no root key here, and nobody to ask: no cluster: the kubeconfig, or its "
-        "context, is not usable"
+        f"no root key here, and nobody to ask: no cluster: no kubeconfig at {missing}"
     )
 
 

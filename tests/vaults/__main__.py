@@ -13,12 +13,14 @@ from tests.vaults.doppler import Doppler
 from tests.vaults.infisical import Infisical
 from tests.vaults.onepassword_connect import Connect
 from tests.vaults.server import HOST, Server
+from tests.vaults.ssm import ParameterStore
 from tests.vaults.vault import Vault
 
 VAULTS: dict[str, Callable[[], Vault[Any]]] = {
     "doppler": Doppler,
     "infisical": Infisical,
     "onepassword-connect": Connect,
+    "ssm": ParameterStore,
 }
 
 

@@ -55,7 +55,7 @@ class Doppler(Vault[State]):
             }
         )
 
-    def answer(self, asked: Asked) -> Answer:
+    async def answer(self, asked: Asked) -> Answer:
         taken = self._limiter.take(_token(asked), self.state.rate, self.now)
         if taken.is_over:
             answer = _error(429, "Exceeded rate limit")

@@ -49,7 +49,7 @@ class Infisical(Vault[State]):
             }
         )
 
-    def answer(self, asked: Asked) -> Answer:
+    async def answer(self, asked: Asked) -> Answer:
         try:
             return self._routes.answer(asked) or _no_route(asked)
         except Refused as refused:

@@ -59,7 +59,7 @@ class Connect(Vault[State]):
             }
         )
 
-    def answer(self, asked: Asked) -> Answer:
+    async def answer(self, asked: Asked) -> Answer:
         try:
             return self._routes.answer(asked) or Answer(404, b"404 page not found\n")
         except Refused as refused:

@@ -61,6 +61,7 @@ class Server:
         return f"http{'s' if self._context else ''}://{HOST}:{self.port}"
 
     async def __aenter__(self) -> Self:
+        await self.vault.open()
         self._web = web.Server(self._serve, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(self._web, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -75,6 +76,7 @@ class Server:
     ) -> None:
         self._reset_all()
         await self._runner.cleanup()
+        await self.vault.close()
         await asyncio.sleep(_CLOSING_SECONDS)
         if self._crashes and error is None:
             raise self._crashes[0]
@@ -126,13 +128,13 @@ class Server:
         entry.fault = "" if fault is _NONE else fault.name
         body = await request.read()
         await _before(request, fault, self.latency)
-        answer = fault.answer() or self._answer(_asked(request, body))
+        answer = fault.answer() or await self._answer(_asked(request, body))
         entry.status = answer.status
         return await _send(request, answer, fault)
 
-    def _answer(self, asked: Asked) -> Answer:
+    async def _answer(self, asked: Asked) -> Answer:
         try:
-            return self.vault.answer(asked)
+            return await self.vault.answer(asked)
         except Exception as error:  # noqa: BLE001 - it is raised where the test sees it
             self._crashes.append(error)
             return Answer(599)

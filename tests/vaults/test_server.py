@@ -246,7 +246,7 @@ def test_only_who_trusts_its_authority_talks_to_a_server_with_tls() -> None:
 
 def test_a_fake_that_breaks_fails_the_test() -> None:
     class Broken(Doppler):
-        def answer(self, asked: Asked) -> Answer:
+        async def answer(self, asked: Asked) -> Answer:
             raise RuntimeError(asked.path)
 
     server = Server(Broken())

@@ -42,6 +42,12 @@ class Vault(ABC, Generic[S]):
         """Replace the state by another one, in JSON."""
         self.state = self.kind.model_validate_json(document)  # type: ignore[assignment]
 
+    async def open(self) -> None:
+        """Get what it takes to answer."""
+
+    async def close(self) -> None:
+        """Let go of it."""
+
     @abstractmethod
-    def answer(self, asked: Asked) -> Answer:
+    async def answer(self, asked: Asked) -> Answer:
         """Answer one request."""

@@ -75,7 +75,7 @@ class Doppler(Vault[State]):
         return told(
             {
                 "workplace": {"name": "Made-up", "slug": "made-up"},
-                "type": _TYPES[kind_of(token)],
+                "type": _TYPES.get(kind_of(token), "unknown"),
                 "token_preview": f"{kind_of(token)}.…{token[-4:]}",
                 "slug": "made-up",
                 "name": "Made-up",

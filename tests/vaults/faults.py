@@ -21,6 +21,9 @@ class Fault(Kept):
     method: str = ""
     """The only method that is meant; nothing for any."""
 
+    operation: str = ""
+    """The only operation of AWS that is meant; nothing for any."""
+
     matches: Callable[[Entry], bool] | None = None
     """Which of these are meant; a test in the same process may say so."""
 
@@ -74,6 +77,7 @@ class Fault(Kept):
         return (
             entry.path.startswith(self.path)
             and self.method in {"", entry.method}
+            and self.operation in {"", entry.operation}
             and (self.matches is None or self.matches(entry))
         )
 

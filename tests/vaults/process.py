@@ -38,7 +38,8 @@ class Running:
         self._order("PUT", "state", state.model_dump_json().encode())
 
     def do(self, *faults: Fault) -> None:
-        """Replace the faults; none are counted on."""
+        """Replace the faults. `matches` cannot be sent."""
+        assert all(each.matches is None for each in faults)
         dumped = [each.model_dump(exclude={"matches"}) for each in faults]
         self._order("PUT", "faults", json.dumps(dumped).encode())
 

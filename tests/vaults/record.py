@@ -33,6 +33,11 @@ class Entry:
         """The path alone."""
         return self.target.partition("?")[0]
 
+    @property
+    def operation(self) -> str:
+        """The operation of AWS that is asked for; nothing elsewhere."""
+        return self.headers.get("x-amz-target", "").rpartition(".")[2]
+
 
 def kept(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that are remembered."""

@@ -13,7 +13,6 @@ from tests.vaults import judges
 from tests.vaults.faults import Fault
 from tests.vaults.limiter import Limiter, Rate
 from tests.vaults.message import Answer, Asked
-from tests.vaults.record import Entry
 from tests.vaults.vault import Kept, Vault
 
 _MOTO = Path(__file__).with_name("moto_server.py")
@@ -61,7 +60,7 @@ class ParameterStore(Vault[State]):
         self._moto.communicate()
 
     async def answer(self, asked: Asked) -> Answer:
-        operation = operation_of(asked.headers.get("x-amz-target", ""))
+        operation = asked.headers.get("x-amz-target", "").rpartition(".")[2]
         return self._refusal(asked, operation) or await self._forwarded(asked)
 
     def _refusal(self, asked: Asked, operation: str) -> Answer | None:
@@ -93,11 +92,6 @@ class ParameterStore(Vault[State]):
             return Answer(answer.status, await answer.read(), kept)
 
 
-def operation_of(target: str) -> str:
-    """Return the operation that a request names."""
-    return target.rpartition(".")[2]
-
-
 def error(kind: str, message: str) -> Answer:
     """Answer as AWS does when it refuses."""
     body = json.dumps({"__type": kind, "message": message}).encode()
@@ -107,12 +101,14 @@ def error(kind: str, message: str) -> Answer:
 def refused(kind: str, operation: str = "", times: int | None = None) -> Fault:
     """Refuse an operation, or all: `ThrottlingException`, `AccessDeniedException`, …"""
 
-    def meant(entry: Entry) -> bool:
-        return operation in {"", operation_of(entry.headers.get("x-amz-target", ""))}
-
     body = json.dumps({"__type": kind, "message": "injected"})
     return Fault(
-        name=kind, matches=meant, times=times, status=400, headers=_JSON, body=body
+        name=kind,
+        operation=operation,
+        times=times,
+        status=400,
+        headers=_JSON,
+        body=body,
     )
 
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.vaults.judges import Judge
 from tests.vaults.limiter import Rate
 from tests.vaults.server import Server
 
+PERSONAL = "dp.pt.made-up"
 SERVICE, ACCOUNT, EXPIRED = "dp.st.prd.made-up", "dp.sa.made-up", "dp.st.made-up-old"
 OWN = {"DOPPLER_CONFIG", "DOPPLER_ENVIRONMENT", "DOPPLER_PROJECT"}
 BEARER = {"authorization": f"Bearer {SERVICE}"}
@@ -40,6 +42,7 @@ def server() -> Iterator[Server]:
         tokens={
             SERVICE: Token(config="shop/prd"),
             ACCOUNT: Token(projects=["shop"]),
+            PERSONAL: Token(),
             EXPIRED: Token(config="shop/prd", expires_at=1),
         },
         identities={"some-id": Identity(subject="some-one", audience="doppler")},
@@ -181,12 +184,12 @@ def test_another_workload_does_not_log_in(server: Server) -> None:
 
 def test_a_tag_is_for_one_query_only(server: Server) -> None:
     url = f"{server.url}/v3/configs/config/secrets/download"
-    both, one = ({"secrets": names} for names in ("STRIPE,USER", "STRIPE"))
+    query, same = ({"secrets": names} for names in ("STRIPE", "STRIPE,NOPE"))
 
-    tag = {"if-none-match": raw.ask("GET", url, both, None, BEARER).headers["etag"]}
+    tag = {"if-none-match": raw.ask("GET", url, query, None, BEARER).headers["etag"]}
 
-    assert raw.ask("GET", url, both, None, BEARER | tag).status == 304
-    other = raw.ask("GET", url, one, None, BEARER | tag)
+    assert raw.ask("GET", url, query, None, BEARER | tag).status == 304
+    other = raw.ask("GET", url, same, None, BEARER | tag)
     assert other.document == {"STRIPE": "made-up-1"}
 
 
@@ -237,19 +240,22 @@ def test_the_command_finds_the_names(command: Command) -> None:
 def test_the_command_says_whose_the_token_is(server: Server, tmp_path: Path) -> None:
     kinds = [
         json.loads(Command(server, tmp_path, token).said("me", "--json"))["type"]
-        for token in (SERVICE, ACCOUNT)
+        for token in (SERVICE, ACCOUNT, PERSONAL)
     ]
 
-    assert kinds == ["service_token", "service_account_token"]
+    assert kinds == ["service_token", "service_account_token", "personal"]
 
 
 def test_the_command_names_another_place(server: Server, tmp_path: Path) -> None:
     place = ("--project", "shop", "--config", "dev", "--plain")
 
-    got = Command(server, tmp_path, ACCOUNT).said("secrets", "get", "USER", *place)
+    got = [
+        Command(server, tmp_path, token).said("secrets", "get", "USER", *place)
+        for token in (ACCOUNT, PERSONAL)
+    ]
     refused = Command(server, tmp_path).done("secrets", "get", "USER", *place)
 
-    assert got == "made-up-2\n"
+    assert got == ["made-up-2\n"] * 2
     assert "does not have access to requested config 'dev'" in refused.stderr
 
 
@@ -281,6 +287,21 @@ def test_the_command_starts_again_when_a_secret_changes(
         second = process.stdout.readline()
 
     assert [first, second] == ["made-up-1\n", "made-up-5\n"]
+
+
+def test_a_watch_is_told_that_it_is_alive(server: Server) -> None:
+    server.vault.state.ping_seconds = 0.1
+    asked = urllib.request.Request(  # noqa: S310 - the address of the fake
+        f"{server.url}/v3/configs/config/secrets/watch", headers=BEARER
+    )
+
+    with urllib.request.urlopen(asked, timeout=30) as stream:  # noqa: S310
+        lines = [stream.readline() for _ in range(6)]
+
+    assert b"".join(lines) == (
+        b'event: message\ndata: {"type":"connected"}\n\n'
+        b'event: message\ndata: {"type":"ping"}\n\n'
+    )
 
 
 def test_the_command_asks_again_after_what_passes(

@@ -10,7 +10,7 @@ from tests.vaults import judges
 from tests.vaults.limiter import Rate
 from tests.vaults.process import running
 from tests.vaults.server import Server
-from tests.vaults.ssm import ParameterStore, State, operation_of, refused
+from tests.vaults.ssm import ParameterStore, State, refused
 
 SECURE = ("--type", "SecureString")
 
@@ -55,10 +55,6 @@ def put(server: Server, name: str, value: str, *more: str, **variables: str) -> 
     return said(server, *place, *SECURE, *more, **variables)
 
 
-def operations(server: Server) -> list[str]:
-    return [operation_of(each.headers["x-amz-target"]) for each in server.record]
-
-
 def test_the_command_writes_and_reads_a_secret(server: Server) -> None:
     written = put(server, "/some/one", "made-up-1")
     again = put(server, "/some/one", "made-up-2", "--overwrite")
@@ -69,7 +65,9 @@ def test_the_command_writes_and_reads_a_secret(server: Server) -> None:
     assert plain["Parameter"]["Value"] == "made-up-2"
     assert plain["Parameter"]["Version"] == 2
     assert sealed["Parameter"]["Value"] != "made-up-2"
-    assert operations(server) == ["PutParameter"] * 2 + ["GetParameter"] * 2
+    assert [entry.operation for entry in server.record] == ["PutParameter"] * 2 + [
+        "GetParameter"
+    ] * 2
 
 
 def test_the_command_reads_several_and_hears_of_the_absent(server: Server) -> None:
@@ -158,9 +156,14 @@ def test_the_command_is_denied(server: Server) -> None:
 
 
 def test_a_store_runs_in_a_process_of_its_own() -> None:
+    names = ("get-parameters", "--names", "/any")
     with running("ssm", State()) as vault:
-        found = done(vault.url, "get-parameters", "--names", "/any")
-        assert found.returncode == 0
-        (entry,) = vault.requests()
+        vault.do(
+            refused("AccessDeniedException", "PutParameter"),
+            refused("ThrottlingException", "GetParameters", times=1),
+        )
+        throttled, found = (done(vault.url, *names) for _ in range(2))
 
-    assert entry.status == 200
+        assert "(ThrottlingException)" in throttled.stderr
+        assert found.returncode == 0
+        assert [entry.status for entry in vault.requests()] == [400, 200]

@@ -81,7 +81,7 @@ def new_state() -> State:
         "app": identity("app", Rule(path="/app/**")),
         "blind": identity("blind", Rule(read=False)),
         "none": identity("none"),
-        "short": identity("short", Rule(), ttl=3, max_ttl=8),
+        "short": identity("short", Rule(), ttl=30, max_ttl=80),
     }
     return State(projects={"shop": shop, "other": other}, identities=identities)
 

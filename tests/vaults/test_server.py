@@ -98,22 +98,22 @@ def test_a_fault_is_for_a_path_a_method_and_what_a_test_says() -> None:
 
 
 def test_an_answer_is_late() -> None:
-    server = new_server(Fault(delay=0.2, times=1), latency=0.1)
+    server = new_server(Fault(delay=1, times=1), latency=0.1)
 
     before = time.monotonic()
     serving(server, got(server))
     between = time.monotonic()
     serving(server, got(server))
 
-    assert between - before > 0.3
-    assert time.monotonic() - between < 0.3
+    assert between - before > 1.1
+    assert time.monotonic() - between < 1
 
 
 def test_an_answer_does_not_come() -> None:
     server = new_server(Fault(hang=True))
 
     async def impatient() -> tuple[int, bytes]:
-        async with asyncio.timeout(0.2):
+        async with asyncio.timeout(1):
             return await got(server)
 
     (said,) = serving(server, impatient())
@@ -257,7 +257,7 @@ def test_a_fake_that_breaks_fails_the_test() -> None:
 
 def test_a_process_of_its_own_takes_orders() -> None:
     with running("doppler", STATE, ["--latency", "0.01"]) as vault:
-        ask = [asked(vault.url) for _ in range(1)]
+        ask = [asked(vault.url)]
         vault.do(bad_gateway(times=1), too_many(times=1))
         ask += [asked(vault.url) for _ in range(3)]
         vault.do()
@@ -307,7 +307,7 @@ def test_a_process_of_its_own_does_not_repeat_a_state_that_it_refuses() -> None:
 def test_a_process_of_its_own_answers_a_thousand_calls_a_second() -> None:
     state = STATE.model_copy(deep=True)
     state.rate.limit = 10**6
-    calls, at_once = 2000, 20
+    calls, at_once = 1000, 20
 
     async def load(url: str) -> None:
         async with aiohttp.ClientSession(headers=BEARER) as session:
@@ -321,15 +321,16 @@ def test_a_process_of_its_own_answers_a_thousand_calls_a_second() -> None:
             await asyncio.gather(*(some() for _ in range(at_once)))
 
     with running("doppler", state) as vault:
+        before = cpu_seconds(vault.pid)
         run(load(f"{vault.url}/v3/configs/config/secrets/download"))
-        used = cpu_seconds(vault.pid)
+        used = cpu_seconds(vault.pid) - before
 
     # Of its own core: how long it takes says more about who else is on the machine.
     assert used < calls / 1000
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return what a process has used, its start included."""
+    """Return what a process has used so far."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as stat:  # noqa: PTH123
         fields = stat.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -128,7 +128,7 @@ class Identity(Kept):
     @property
     def seconds(self) -> int:
         """How long a new token is good; 0 for as long as the server lets it be."""
-        return self.period or self.ttl or self.longest
+        return self.period or self.ttl
 
     @property
     def longest(self) -> int:

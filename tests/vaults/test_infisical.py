@@ -285,6 +285,15 @@ def test_who_has_no_right_at_all_is_told_so(server: Server) -> None:
         assert refused.document["details"] == []
 
 
+def test_who_may_only_look_gets_no_list_with_values(server: Server) -> None:
+    place = {"secretPath": "/app/db"}
+
+    listed, one = (v4(server, "blind", name, **place) for name in ("", "PASS"))
+
+    assert error(listed) == (403, "PermissionDenied")
+    assert error(one) == (403, "ForbiddenReadSecretError")
+
+
 def test_a_reference_to_what_is_forbidden_fails_the_whole_list(server: Server) -> None:
     place = {"secretPath": "/referring"}
 

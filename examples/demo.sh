@@ -47,16 +47,16 @@ is_gone() { ! kubectl -n shop get secret "$1"; }
 has_keys() { [ "$(keys "$1")" = "$2" ]; }
 keys() { kubectl -n shop get secret "$1" -o go-template='{{range $key, $_ := .data}}{{$key}} {{end}}'; }
 
-say "Install: the CRD, and the operator's own service account and rights"
+say "Install: the CRDs, and the operator's own service account and rights"
 show kubectl apply -f crds
 show kubectl apply -f deploy/base/namespace.yaml -f deploy/base/serviceaccount.yaml -f deploy/base/rbac.yaml -f deploy/base/publickeys.yaml
-kubectl wait --for=condition=Established crd/vaultsecrets.vaultferry.dev >/dev/null
+kubectl wait --for=condition=Established crd/vaultsecrets.vaultferry.dev crd/vaultconnections.vaultferry.dev >/dev/null
 show kubectl create namespace shop
 
 say "Make a root key, and start the operator under that service account"
 (umask 077 && vaultferry keygen > "$folder/root-key")
 export ENCRYPTION_KEY_FILE=$folder/root-key
-KUBECONFIG=$(as_account vaultferry) vaultferry run --port 0 2> "$folder/operator.log" &
+KUBECONFIG=$(as_account vaultferry) vaultferry run --port 0 --vault-address 'https://127.0.0.1:*' 2> "$folder/operator.log" &
 processes+=($!)
 wait_until 30 grep -q started "$folder/operator.log"
 
@@ -95,6 +95,55 @@ say "Somebody edits one, and adds a key: it is repaired"
 show kubectl -n shop patch secret database --patch '{"stringData":{"password":"edited","added":"by hand"}}'
 wait_until 10 has_keys database "password username "
 printf 'database: %s\n' "$(keys database)"
+
+say "From a vault: a stand-in for Doppler that Doppler's own command takes for it"
+cat > doppler.json <<'JSON'
+{"configs": {"shop/prd": {"STRIPE_KEY": "made-up-one"}}, "tokens": {"dp.st.prd.made-up": {"config": "shop/prd"}}}
+JSON
+(cd "$root" && exec python -m tests.vaults doppler --https --state "$folder/doppler.json") > doppler.url 2> "$folder/doppler.log" &
+processes+=($!)
+wait_until 30 grep -q url doppler.url
+vault() { python -c 'import json, sys; print(json.load(open("doppler.url"))[sys.argv[1]])' "$1"; }
+kubectl -n shop create secret generic doppler-token --type=vaultferry.dev/token --from-literal=token=dp.st.prd.made-up
+cat > from-vault.yaml <<YAML
+apiVersion: vaultferry.dev/v1alpha1
+kind: VaultConnection
+metadata: {name: doppler, namespace: shop}
+spec:
+  doppler:
+    address: $(vault url)
+    project: shop
+    config: prd
+    tokenSecretRef: {name: doppler-token}
+    caBundle: |
+$(vault certificate | sed 's/^/      /')
+---
+apiVersion: vaultferry.dev/v1alpha1
+kind: VaultSecret
+metadata: {name: stripe, namespace: shop}
+spec:
+  type: token
+  connectionRef: {name: doppler}
+  fieldMappings:
+  - {fieldName: token, reference: STRIPE_KEY}
+YAML
+show kubectl apply -f from-vault.yaml
+show kubectl -n shop wait --for=condition=Ready --timeout=30s vaultsecrets.vaultferry.dev/stripe
+show kubectl -n shop get vaultconnections.vaultferry.dev/doppler vaultsecrets.vaultferry.dev/stripe
+printf 'stripe: %s\n' "$(keys stripe)"
+
+say "It changes in the vault: a forced sync does not wait for the next hour"
+version() { kubectl -n shop get vaultsecrets.vaultferry.dev stripe -o 'jsonpath={.status.version}'; }
+is_version() { [ "$(version)" = "$1" ]; }
+sed 's/made-up-one/made-up-two/' doppler.json > changed.json
+python - "$(vault admin)/state" <<'PYTHON'
+import pathlib, sys, urllib.request
+body = pathlib.Path("changed.json").read_bytes()
+urllib.request.urlopen(urllib.request.Request(sys.argv[1], body, method="PUT"))
+PYTHON
+show kubectl -n shop annotate vaultsecrets.vaultferry.dev stripe vaultferry.dev/force-sync=now
+wait_until 15 is_version 2
+echo "stripe: version $(version) of its values"
 
 say "Plaintext is refused by the API server, and not repeated in what it says"
 cat > plaintext.yaml <<'YAML'
@@ -144,6 +193,7 @@ What to try next:
   make controlplane    a control plane of your own to play with; it prints its KUBECONFIG
   docs/install.md      into a real cluster
   docs/vaultsecret.md  every field, what is refused, what each condition means
+  docs/vaultconnection.md  values from external vaults
   docs/webhook.md      plaintext that is sealed on its way in
   docs/sealing.md      what a token is bound to, and what it protects
   make test            the tests, on a real API server

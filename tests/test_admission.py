@@ -75,6 +75,6 @@ def test_a_rule_that_cannot_be_evaluated_refuses_as_it_does_on_the_server(
     rule = {"rule": "self.kind.absent", "message": "cannot be"}
     kind = {"kind": {"type": "string"}}
     schema = {"type": "object", "properties": kind, "x-kubernetes-validations": [rule]}
-    monkeypatch.setattr(admission, "_schema", lambda: schema)
+    monkeypatch.setattr(admission, "_schema", lambda _: schema)
 
     assert refused({"kind": "VaultSecret"}) == [Fault((), "cannot be")]

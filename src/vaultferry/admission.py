@@ -1,4 +1,4 @@
-"""What the API server would say to a VaultSecret: the CRD's own schema and rules."""
+"""What the API server would say to a resource: the schema and rules of its CRD."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -10,6 +10,7 @@ from celpy.adapter import json_to_cel
 from celpy.evaluation import CELEvalError, CELFunction
 
 from vaultferry import crds
+from vaultferry.core import vaultconnection
 from vaultferry.core.schema import Fault, Path, Schema, faults
 
 _RULES = "x-kubernetes-validations"
@@ -21,7 +22,7 @@ def refused(body: Mapping[str, Any]) -> list[Fault]:
     Unlike it, fields that are not known are faults as well: it drops them, and strict
     clients refuse them. Metadata and status are not looked at.
     """
-    schema = _schema()
+    schema = _schema(str(body.get("kind")))
     checked = {k: v for k, v in body.items() if k not in {"metadata", "status"}}
     found = list(faults(schema, checked))
     if any(fault.blocks for fault in found):
@@ -30,8 +31,10 @@ def refused(body: Mapping[str, Any]) -> list[Fault]:
 
 
 @cache
-def _schema() -> Schema:
-    [version] = crds.vaultsecrets()["spec"]["versions"]
+def _schema(kind: str) -> Schema:
+    is_way = kind == vaultconnection.KIND
+    definition = crds.vaultconnections() if is_way else crds.vaultsecrets()
+    [version] = definition["spec"]["versions"]
     schema: Schema = version["schema"]["openAPIV3Schema"]
     return schema
 

@@ -43,7 +43,7 @@ def test_a_good_manifest_has_no_problem(tmp_path: Path) -> None:
     result = run("check", write(tmp_path, GOOD))
 
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "1 VaultSecrets in 1 files: no problem\n"
+    assert result.stderr == "1 resources in 1 files: no problem\n"
 
 
 def test_what_seal_prints_has_no_problem(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ PROBLEMS: dict[str, tuple[str, str, tuple[int, str, str]]] = {
     "another kind": (
         "kind: VaultSecret",
         "kind: VaultSecrets",
-        (2, "kind", "is not known: write VaultSecret"),
+        (2, "kind", "is not known: write VaultSecret or VaultConnection"),
     ),
     "a key twice": (
         "  type: token",
@@ -224,7 +224,7 @@ def test_objects_of_other_kinds_are_passed_over(tmp_path: Path) -> None:
     result = run("check", write(tmp_path, f"kind: Secret\na: {CANARY}\n--- 7\n---\n"))
 
     assert result.exit_code == 0
-    assert result.stderr.startswith("0 VaultSecrets in 1 files")
+    assert result.stderr.startswith("0 resources in 1 files")
 
 
 def test_a_folder_is_searched_for_manifests(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_people_are_shown_a_table(tmp_path: Path) -> None:
     head, row = result.stdout.splitlines()
     assert head.split("  ")[0] == "WHERE"
     assert row.startswith(f"{tmp_path}/a.yaml:7  spec.sealed  holds something that")
-    assert result.stderr == "1 VaultSecrets in 1 files: 1 problems\n"
+    assert result.stderr == "1 resources in 1 files: 1 problems\n"
 
 
 def test_stdin_is_a_file_too() -> None:
@@ -319,3 +319,44 @@ def test_without_what_evaluates_the_rules_it_says_what_to_install(
         "pip install 'vaultferry[check]'"
     )
     assert "Check manifests" in run("check", "--help").stdout
+
+
+WAY = """\
+apiVersion: vaultferry.dev/v1alpha1
+kind: VaultConnection
+metadata:
+  name: doppler
+spec:
+  doppler:
+    project: shop
+    config: prd
+    tokenSecretRef:
+      name: doppler-token
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("", "", None),
+        (
+            "    project: shop\n",
+            "",
+            (6, "spec.doppler.project", "is missing: write it"),
+        ),
+        ("project: shop", "projekt: shop", (7, "spec.doppler.projekt", "is no field")),
+        ("  doppler:", "  vault9:", (6, "spec.vault9", "is no field here")),
+    ],
+    ids=["good", "a field is missing", "misspelt", "no vault"],
+)
+def test_a_connection_is_checked_as_well(
+    old: str, new: str, problem: tuple[int, str, str] | None, tmp_path: Path
+) -> None:
+    found = problems(tmp_path, WAY.replace(old, new) if old else WAY)
+
+    if problem is None:
+        assert found == []
+    else:
+        line, field, words = problem
+        assert (line, field) in {(place, name) for place, name, _ in found}
+        assert any(words in said for _, _, said in found)

@@ -70,7 +70,44 @@ ILLEGAL_KEY = "no legal key of a Secret: use letters"
 REFUSED_TYPE = "type is refused: use Opaque, kubernetes.io/basic-auth, kubernetes.io/do"
 NO_ADDRESS = "has an endpoint that is no address: write https://host or https://host:po"
 
+WAY = {"connectionRef": {"name": "vault"}}
+
+
+def mapped(*fields: str, **more: Any) -> Body:
+    """Return the spec of a token from a vault, with these fields mapped."""
+    mappings = [{"fieldName": field, "reference": "KEY"} for field in fields]
+    return {"type": "token", **WAY, "fieldMappings": mappings, **more}
+
+
 REFUSED: dict[str, tuple[Body, str]] = {
+    "a connection without mappings": (
+        {"type": "token", **WAY},
+        "spec.connectionRef goes with spec.fieldMappings, which say where",
+    ),
+    "mappings without a connection": (
+        opaque(fieldsFrom=[{}]),
+        "spec.connectionRef goes with spec.fieldMappings, which say where",
+    ),
+    "a connection beside tokens": (
+        opaque(**WAY, fieldsFrom=[{}]),
+        "has two sources for the values: keep one of spec.sealed, spec.secretRef and",
+    ),
+    "all fields for a type that has its own": (
+        {"type": "token", **WAY, "fieldsFrom": [{}]},
+        "spec.fieldsFrom is for type opaque only: name each field in",
+    ),
+    "a field that is not mapped": (
+        mapped("username", type="password"),
+        "spec.fieldMappings of type password takes exactly username, password",
+    ),
+    "a field mapped that there is not": (
+        mapped("token", "extra"),
+        "spec.fieldMappings of type token takes exactly token",
+    ),
+    "an interval that is too short": (
+        mapped("token", refreshInterval="59s"),
+        "spec.refreshInterval is 0s for never, else at least 1m",
+    ),
     "no spec": ({}, "spec.type: Required value"),
     "no type": ({"sealed": SEALED}, "spec.type: Required value"),
     "unknown type": (
@@ -487,6 +524,33 @@ def test_what_changes_nothing_immutable_is_accepted(
 
 
 ACCEPTED: dict[str, Body] = {
+    "from a vault": mapped("token", refreshInterval="1h30m"),
+    "from a vault and never again": mapped("token", refreshInterval="0s"),
+    "all keys of a place": {
+        "type": "opaque",
+        "connectionRef": {"name": "vault", "namespace": "elsewhere"},
+        "fieldsFrom": [
+            {
+                "path": "p" * 1024,
+                "include": ["DB_*"] * 64,
+                "exclude": ["*_URL"] * 64,
+                "rename": [{"from": "DB_*", "to": "db.*"}] * 64,
+            }
+        ],
+    },
+    "64 fields of a vault": {
+        "type": "opaque",
+        **WAY,
+        "fieldMappings": [
+            {
+                "fieldName": f"{i:0>253}",
+                "reference": "r" * 1024,
+                "property": "p" * 253,
+                "decoding": "base64",
+            }
+            for i in range(64)
+        ],
+    },
     "the least": opaque(),
     "token": {"type": "token", "authMethod": "token", "sealed": {"token": TOKEN}},
     "password": {**BASIC, "authMethod": "password"},

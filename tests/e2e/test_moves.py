@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import permutations, product
 
@@ -11,9 +11,10 @@ import pytest
 from tests.e2e.acts import foreign_secret, refusal
 from tests.e2e.plaintext import WAYS, plain, send, synced
 from tests.e2e.tenant import Body, Tenant, eventually
+from tests.e2e.vaults import Doppler, connection, doppler, fetched, token_secret
 from vaultferry.core.consent import ALLOW
 
-pytestmark = pytest.mark.usefixtures("webhook")
+pytestmark = pytest.mark.usefixtures("webhook", "vault")
 
 CANARY = "vfCnary7-plaintext-of-this-test-k9"
 
@@ -24,6 +25,25 @@ def of_secret(tenant: Tenant) -> Body:
     return plain(tenant) | {"spec": {"type": "opaque", "secretRef": {"name": "source"}}}
 
 
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Doppler]:
+    """A vault."""
+    with doppler(KEPT_THERE) as started:
+        yield started
+
+
+@pytest.fixture
+def vault(shop: Doppler, tenant: Tenant) -> None:
+    """A connection of the tenant to the vault."""
+    token_secret(tenant)
+    tenant.apply(connection(shop))
+
+
+def of_vault(tenant: Tenant) -> Body:
+    everything = fetched(tenant, "db", fieldsFrom=[{}])
+    return plain(tenant) | {"spec": everything["spec"]}
+
+
 @dataclass(frozen=True)
 class Source:
     """A source of values: its manifest, where it is stored, what it gives."""
@@ -31,8 +51,11 @@ class Source:
     manifest: Callable[[Tenant], Body]
     stored_as: str
     values: dict[str, str]
+    beside: frozenset[str] = frozenset()
+    """What else is then in the spec."""
 
 
+KEPT_THERE = {"KEPT": "in the vault"}
 PLAIN = {"password": CANARY, "gone": "with the source"}
 OWN = {"password": "sealed", "own": "o"}
 SOURCES = {
@@ -41,6 +64,9 @@ SOURCES = {
         lambda tenant: tenant.manifest("db", tenant.seal("db", **OWN)), "sealed", OWN
     ),
     "secretRef": Source(of_secret, "secretRef", {"password": "not ours"}),
+    "connectionRef": Source(
+        of_vault, "connectionRef", KEPT_THERE, frozenset({"fieldsFrom"})
+    ),
 }
 
 MOVES = list(permutations(SOURCES, 2))
@@ -54,8 +80,13 @@ MOVES_BY_OTHER_WAYS = [
     if (*move, *ways) != KEPT
 ]
 
-# The other way of applying does not know that the source of before is to go.
-REFUSED = {("secretRef", "credentials"), ("secretRef", "sealed")}
+# The other way of applying does not know that the source of before is to go. From
+# tokens it does: the webhook takes them out.
+REFUSED = {
+    (before, after)
+    for before, after in MOVES
+    if before in {"secretRef", "connectionRef"}
+}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -140,6 +171,6 @@ def holds_nothing_but(tenant: Tenant, source: str, uid: str) -> None:
     shown = ("vaultsecret", "db", "-o", "json", "--show-managed-fields")
     text = tenant.kubectl("get", *shown)
     body = json.loads(text)
-    assert body["spec"].keys() == {"type", wanted.stored_as}
+    assert body["spec"].keys() == {"type", wanted.stored_as, *wanted.beside}
     assert body["metadata"]["uid"] == uid
     assert CANARY not in text

@@ -16,7 +16,7 @@ from vaultferry.cli import output
 from vaultferry.cli.claims import Claims
 from vaultferry.cli.documents import Document, NotYaml, read
 from vaultferry.cli.refusal import Refused
-from vaultferry.core import template
+from vaultferry.core import template, vaultconnection
 from vaultferry.core.desired import check_metadata
 from vaultferry.core.errors import Failure
 from vaultferry.core.metadata import DEFAULT_PREFIXES
@@ -48,7 +48,7 @@ class Report:
     """What was looked at, and what was found."""
 
     files: int
-    vaultsecrets: int
+    resources: int
     problems: list[Problem]
 
 
@@ -136,7 +136,7 @@ def _check_file(report: Report, file: File, checker: Checker) -> None:
         report.problems.append(Problem(str(file), error.line, "", words))
         return
     ours = [document for document in documents if _is_ours(document.body)]
-    report.vaultsecrets += len(ours)
+    report.resources += len(ours)
     # Some are found by more than one rule, those of a list by each of its objects.
     found = dict.fromkeys(p for each in ours for p in checker.problems(each, file))
     report.problems += sorted(found, key=lambda problem: problem.line)
@@ -161,13 +161,15 @@ def _is_ours(body: Any) -> bool:
 def _faults(body: Any, prefixes: tuple[str, ...], rules: Rules) -> Iterator[Fault]:
     if body.get("apiVersion") != f"{GROUP}/{VERSION}":
         yield Fault(("apiVersion",), f"is not known: write {GROUP}/{VERSION}")
-    if body.get("kind") != KIND:
-        yield Fault(("kind",), f"is not known: write {KIND}")
+    kind = body.get("kind")
+    if kind not in {KIND, vaultconnection.KIND}:
+        known = f"{KIND} or {vaultconnection.KIND}"
+        yield Fault(("kind",), f"is not known: write {known}")
         return
     yield from _of_metadata(body.get("metadata"))
     refused = rules(body)
     yield from refused
-    if not refused:
+    if not refused and kind == KIND:
         yield from _of_spec(body, prefixes)
 
 
@@ -218,6 +220,6 @@ def _print(report: Report) -> None:
         for p in report.problems
     ]
     output.table(("WHERE", "FIELD", "WHAT TO WRITE"), rows)
-    counts = f"{report.vaultsecrets} VaultSecrets in {report.files} files"
+    counts = f"{report.resources} resources in {report.files} files"
     found = f"{len(rows)} problems" if rows else "no problem"
     output.say(f"{counts}: {found}", good=not rows)

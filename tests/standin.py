@@ -23,6 +23,7 @@ class StandIn(Cluster):
     def __init__(self) -> None:
         self.vaultsecrets: dict[Key, Body] = {}
         self.secrets: dict[Key, Body] = {}
+        self.connections: dict[Key, Body] = {}
         self.calls: list[str] = []
         self.faults: dict[str, list[Exception]] = {}
         self.meanwhile: dict[str, Callable[[], object]] = {}
@@ -51,6 +52,17 @@ class StandIn(Cluster):
                 raise Stale
         after = merge_patched(before, {"status": patch["status"]})
         return self.store(self.vaultsecrets, after)
+
+    async def patch_connection_status(
+        self, namespace: str, name: str, patch: Mapping[str, Any]
+    ) -> None:
+        self._called("patch connection status")
+        before = _found(self.connections, Key(namespace, name))
+        for guard, value in patch["metadata"].items():
+            if before["metadata"][guard] != value:
+                raise Stale
+        after = merge_patched(before, {"status": patch["status"]})
+        self.store(self.connections, after)
 
     async def get_secret(self, namespace: str, name: str) -> Body:
         self._called("get secret")

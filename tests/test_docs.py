@@ -96,6 +96,7 @@ def test_the_page_of_the_metrics_has_each_with_its_labels_and_no_other() -> None
     operator.metrics.called("GET", "200")
     operator.metrics.restarted("secrets", "ended")
     operator.metrics.lease_failed("Stale")
+    operator.metrics.fetched("changed")
 
     there = {_signature(family) for family in operator.metrics.registry.collect()}
 

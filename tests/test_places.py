@@ -1,5 +1,6 @@
 """The places of vaults, against a session that answers as it is told."""
 
+import asyncio
 from collections.abc import Mapping
 from math import inf
 
@@ -14,7 +15,7 @@ from vaultferry.core.errors import (
     Unreachable,
 )
 from vaultferry.core.urgency import Lane
-from vaultferry.places import PlaceKey, Places
+from vaultferry.places import Around, PlaceKey, Places
 from vaultferry.views import Key
 
 CONNECTION = Key("team", "vault")
@@ -30,12 +31,16 @@ class World:
         self.due: dict[PlaceKey, float] = {}
         self.woken: list[tuple[Key, Lane]] = []
         self.told: list[Key] = []
+        self.counted: list[str] = []
         self.places = Places(
             lambda key, _: self.due.update({key: self.now}),
             lambda key, lane: self.woken.append((key, lane)),
             self.told.append,
-            lambda: self.now,
-            lambda: 1_700_000_000.0 + self.now,
+            Around(
+                lambda: self.now,
+                lambda: 1_700_000_000.0 + self.now,
+                self.counted.append,
+            ),
         )
         self.vault = Vault({name: {"A": b"1"} for name in names})
         self.connect()
@@ -196,6 +201,28 @@ def test_a_vault_that_is_dead_is_called_once_a_minute_for_all_its_places() -> No
     # The first failure is tried again after a moment, for most are over then.
     assert len(there.vault.calls) <= 12
     assert there.told == [CONNECTION]
+
+
+def test_calls_that_were_under_way_when_a_vault_failed_count_as_one_failure() -> None:
+    there = World("a", "b")
+    for name in "ab":
+        there.use(Key("team", name), name)
+        there.want(Key("team", name), name)
+    there.vault.failure = Unreachable("away")
+
+    async def both() -> None:
+        keys = [PlaceKey(CONNECTION, name) for name in "ab"]
+        await asyncio.gather(*(there.places(key) for key in keys))
+
+    there.vault.pause = 0.01
+    run(both())
+    there.due = dict.fromkeys(there.due, there.now)
+    there.vault.failure = None
+    there.work(6.0)
+
+    assert len(there.vault.calls) == 4
+    assert there.counted == ["Unreachable", "Unreachable", "changed", "changed"]
+    assert there.told == [CONNECTION, CONNECTION]
 
 
 def test_a_blip_is_told_to_nobody() -> None:

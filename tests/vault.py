@@ -1,5 +1,6 @@
 """A vault without a network: its places hold what they are given, or fail."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,11 +16,13 @@ class Vault:
     origins: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
     calls: list[str] = field(default_factory=list)
+    pause: float = 0.0
     during: Callable[[], None] = lambda: None
 
     async def fetch(self, place: str, known: Document | None) -> Document:
         self.calls.append(place)
         self.during()
+        await asyncio.sleep(self.pause)
         if self.failure:
             raise self.failure
         tag = repr(self.holds[place])

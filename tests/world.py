@@ -11,7 +11,7 @@ from vaultferry.core.events import Event
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.secret import Content
 from vaultferry.core.vaultsecret import Status, VaultSecret
-from vaultferry.places import PlaceKey, Places
+from vaultferry.places import Around, PlaceKey, Places
 from vaultferry.reconcile import Reconciler, Result, Surroundings
 from vaultferry.sourcing import VaultSource
 from vaultferry.views import Key, Secrets, VaultSecrets
@@ -32,6 +32,7 @@ class World:
         self.due: list[PlaceKey] = []
         self.woken: list[Key] = []
         self.told: list[Key] = []
+        self.counted: list[str] = []
         self.start(ring)
         self.apply(vault_secret_body(**spec))
 
@@ -44,8 +45,7 @@ class World:
             lambda place, _: self.due.append(place),
             lambda key, _: self.woken.append(key),
             self.told.append,
-            lambda: self.now,
-            lambda: self.seconds,
+            Around(lambda: self.now, lambda: self.seconds, self.counted.append),
         )
         around = Surroundings(
             now=lambda: self.wall,

@@ -15,6 +15,8 @@ from itertools import count
 from math import inf
 from typing import NamedTuple
 
+import structlog
+
 from vaultferry.core import refresh
 from vaultferry.core.backoff import is_outage
 from vaultferry.core.document import Document
@@ -22,6 +24,8 @@ from vaultferry.core.errors import Failure, VaultFailure
 from vaultferry.core.provider import Session
 from vaultferry.core.urgency import Lane
 from vaultferry.views import Key
+
+log = structlog.get_logger()
 
 # Of one place: many who want it at a time are answered at once.
 _SPACING_SECONDS = 1.0
@@ -88,7 +92,24 @@ class _Link:
     heard: float
     places: dict[str, _Place] = field(default_factory=dict)
     failure: VaultFailure | None = None
+    failed: float = -inf
+    """When the failure began."""
+
     quiet_until: float = -inf
+
+
+@dataclass(frozen=True)
+class Around:
+    """What surrounds the places: clocks, and who counts."""
+
+    clock: Callable[[], float]
+    """Monotonic, in seconds."""
+
+    wall: Callable[[], float]
+    """Seconds since 1970: by them a place is due, so that a restart moves nothing."""
+
+    count: Callable[[str], None]
+    """Is told how each call ended: `changed`, `unchanged`, `checked`, or a reason."""
 
 
 class Places:
@@ -99,8 +120,7 @@ class Places:
         add: Callable[[PlaceKey, Lane], None],
         wake: Callable[[Key, Lane], None],
         tell: Callable[[Key], None],
-        clock: Callable[[], float],
-        wall: Callable[[], float],
+        around: Around,
     ) -> None:
         """Begin empty.
 
@@ -108,14 +128,14 @@ class Places:
             add: has a place worked on, by calling this object.
             wake: has a VaultSecret reconciled.
             tell: is told of a connection whose health changed.
-            clock: monotonic, in seconds.
-            wall: seconds since 1970.
+            around: clocks, and who counts.
         """
         self._add = add
         self._wake = wake
         self._tell = tell
-        self._clock = clock
-        self._wall = wall
+        self._clock = around.clock
+        self._wall = around.wall
+        self._count = around.count
         self._links: dict[Key, _Link] = {}
         self._used: dict[Key, frozenset[PlaceKey]] = {}
         self._stamps = count(1)
@@ -215,12 +235,13 @@ class Places:
         link = self._links.get(connection)
         if link is None or self._clock() < link.quiet_until:
             return
-        self._begin(link)
+        began = self._begin(link)
         try:
             await link.session.check()
         except VaultFailure as failure:
-            self._blame(connection, link, failure)
+            self._blame(connection, link, failure, began)
         else:
+            self._count("checked")
             self._answered(connection, link)
 
     async def _fetch(self, key: PlaceKey, link: _Link, place: _Place) -> None:
@@ -228,10 +249,11 @@ class Places:
         try:
             document = await link.session.fetch(key.place, place.answer.document)
         except VaultFailure as failure:
-            self._blame(key.connection, link, failure)
+            self._blame(key.connection, link, failure, began)
             self._failed(place, failure, began)
             place.due = link.quiet_until
         except Failure as failure:
+            self._count(failure.reason)
             self._answered(key.connection, link)
             self._failed(place, failure, began)
             place.due = self._clock() + refresh.until_retry(place.interval)
@@ -247,11 +269,29 @@ class Places:
             link.quiet_until = now + _PAUSE_SECONDS
         return now
 
-    def _blame(self, connection: Key, link: _Link, failure: VaultFailure) -> None:
-        pause = _PAUSE_SECONDS if link.failure else _FIRST_PAUSE_SECONDS
-        link.quiet_until = self._clock() + max(pause, failure.wait)
-        before, link.failure = link.failure, failure
+    def _blame(
+        self, connection: Key, link: _Link, failure: VaultFailure, began: float
+    ) -> None:
+        """Take in that a call failed which is the connection's fault.
+
+        Calls that were under way when the first one failed say nothing new.
+        """
+        self._count(failure.reason)
+        before, now = link.failure, self._clock()
+        if before is None:
+            link.failed = now
+        is_again = before is not None and began > link.failed
+        pause = _PAUSE_SECONDS if is_again else _FIRST_PAUSE_SECONDS
+        quiet = now + max(pause, failure.wait)
+        link.quiet_until = max(link.quiet_until, quiet) if is_again else quiet
+        link.failure = failure
         if before is None or before.reason != failure.reason:
+            log.warning(
+                "vault fails",
+                connection=str(connection),
+                reason=failure.reason,
+                detail=failure.detail,
+            )
             self._tell(connection)
 
     def _answered(self, connection: Key, link: _Link) -> None:
@@ -260,6 +300,7 @@ class Places:
         if link.failure is None:
             return
         link.failure = None
+        log.info("vault answers again", connection=str(connection))
         self._tell(connection)
         for name, place in link.places.items():
             if place.failures:
@@ -286,6 +327,7 @@ class Places:
         same = before.document is not None and before.document.values == document.values
         stamp = before.stamp if same else next(self._stamps)
         place.answer, place.failures = Answer(document, stamp, asked), 0
+        self._count("unchanged" if same else "changed")
         is_news = before.failure is not None or not same
         self._release(place, place.users if is_news else ())
 

@@ -22,7 +22,7 @@ from vaultferry.operator import clock
 from vaultferry.operator.queue import Closed, WorkQueue
 from vaultferry.operator.settings import Settings
 from vaultferry.outbound import Outbound
-from vaultferry.places import PlaceKey, Places
+from vaultferry.places import Around, PlaceKey, Places
 from vaultferry.views import Key, Secrets, VaultSecrets
 
 log = structlog.get_logger()
@@ -54,6 +54,7 @@ class Fetching:
         settings: Settings,
         views: Views,
         wake: Callable[[Key, Lane], None],
+        count: Callable[[str], None],
     ) -> None:
         self._cluster = cluster
         self._scopes = settings.scopes
@@ -69,7 +70,8 @@ class Fetching:
         self._moved: WorkQueue[Key] = WorkQueue(
             monotonic, attrgetter("namespace"), _unmeasured
         )
-        self.places = Places(self._due.add, wake, self.look_at, monotonic, time)
+        around = Around(monotonic, time, count)
+        self.places = Places(self._due.add, wake, self.look_at, around)
         self._connect = Connector(
             cluster,
             views.connections,

@@ -20,6 +20,14 @@ _EXPIRING = {"expired": 0, "1d": 1, "7d": 7, "30d": 30}
 _SINGLE: Mapping[str, tuple[str, Read]] = {
     "vaultsecrets": ("VaultSecrets in view.", lambda term: len(term.vaultsecrets)),
     "secrets": ("Secrets in view.", lambda term: len(term.secrets)),
+    "vaultconnections": (
+        "VaultConnections in view.",
+        lambda term: len(term.connections),
+    ),
+    "places": (
+        "Places of vaults that are fetched for VaultSecrets.",
+        lambda term: len(term.places),
+    ),
     "workers_busy": ("Keys that are worked on.", lambda term: term.queue.busy),
     "queue_delayed": (
         "Keys that are due later: retries, and what is looked at again.",

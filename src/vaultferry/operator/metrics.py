@@ -71,6 +71,11 @@ class Metrics:
             "watch",
             "reason",
         )
+        self._fetches = self._counter(
+            "vault_calls",
+            "Calls to vaults, by how they ended: what was found, or a reason.",
+            "result",
+        )
         self._terms = self._counter(
             "lease_acquired", "How often this replica began to lead."
         )
@@ -122,6 +127,10 @@ class Metrics:
     def restarted(self, watch: str, reason: str) -> None:
         """Count the end of a watch; its kind and the reason are of a small set."""
         self._restarts.labels(watch, reason).inc()
+
+    def fetched(self, result: str) -> None:
+        """Count a call to a vault; results and reasons are of a small set."""
+        self._fetches.labels(result).inc()
 
     def lease_acquired(self) -> None:
         """Count the begin of a leadership."""

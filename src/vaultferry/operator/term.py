@@ -64,7 +64,8 @@ class Term:
         self._gate = Gate(settings.scopes, self.queue.add)
         wake = self._gate.add
         views = Views(self.connections, self.vaultsecrets, self.secrets)
-        self._fetching = Fetching(cluster, settings, views, wake)
+        self._fetching = Fetching(cluster, settings, views, wake, metrics.fetched)
+        self.places = self._fetching.places
         handlers = partial(
             watching.registry,
             server,
@@ -106,7 +107,7 @@ class Term:
             repaired=metrics.repaired,
             prefixes=settings.prefixes,
         )
-        vaults = VaultSource(self.connections, self._fetching.places, monotonic)
+        vaults = VaultSource(self.connections, self.places, monotonic)
         self.reconcile = Reconciler(
             cluster, self.vaultsecrets, self.secrets, settings.keyring, around, vaults
         )

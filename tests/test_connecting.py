@@ -1,0 +1,280 @@
+"""VaultConnections, against stand-ins for the API server and for the vault."""
+
+import base64
+from math import inf
+from typing import Any
+
+import pytest
+
+from tests.builders import NAMESPACE, NOW, Body, connection_body, edited
+from tests.running import run
+from tests.standin import StandIn
+from tests.vault import Vault
+from tests.world import World
+from vaultferry import connecting, providers
+from vaultferry.connecting import Connector
+from vaultferry.core.addresses import Exceptions
+from vaultferry.core.consent import ALLOW
+from vaultferry.core.errors import AuthenticationFailed, Unreachable
+from vaultferry.core.vaultconnection import VaultConnection
+from vaultferry.outbound import Outbound
+from vaultferry.views import Key
+
+WAY = Key(NAMESPACE, "vault")
+TOKEN = Key(NAMESPACE, "token")
+CANARY = "dp.st.canary"
+
+
+class Office(World):
+    """A connection, a Secret for its token, and a Connector between them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **spec: Any) -> None:
+        super().__init__()
+        self.vault = Vault({"shop/prd": {}})
+        self.tokens: list[bytes] = []
+        self.users: list[Key] = []
+        doppler = providers.load("doppler")
+        monkeypatch.setattr(doppler, "session", self._session)
+        self.connector = Connector(
+            self.cluster,
+            self.connections,
+            self.secrets,
+            self.places,
+            Outbound(Exceptions()),
+            self.users.append,
+            lambda: self.now,
+            lambda: NOW,
+        )
+        self.cluster.connections[WAY] = connection_body(**spec)
+        self.see()
+
+    def _session(self, settings: object, token: bytes, outbound: object) -> Vault:
+        del settings, outbound
+        self.tokens.append(token)
+        return self.vault
+
+    def see(self, **metadata: Any) -> None:
+        """Have the connection in view, as the API server has it."""
+        body = edited(self.cluster.connections[WAY], **metadata)
+        self.connections.put(self.cluster.store(self.cluster.connections, body))
+
+    def store_token(self, value: str = CANARY, **more: Any) -> None:
+        """Make or replace the Secret with the token."""
+        body: Body = {
+            "metadata": {"namespace": NAMESPACE, "name": "token"},
+            "type": "vaultferry.dev/token",
+            "data": {"token": base64.b64encode(value.encode()).decode()},
+        }
+        stored = self.cluster.store(self.cluster.secrets, body | more)
+        self.secrets.put({"metadata": stored["metadata"]})
+
+    def look(self) -> float:
+        """Look after the connection once, and have the watch catch up."""
+        self.cluster.calls.clear()
+        wait = run(self.connector(WAY))
+        self.connections.put(self.cluster.connections[WAY])
+        return wait
+
+    @property
+    def said(self) -> tuple[str, str]:
+        """What the connection says of itself."""
+        status = VaultConnection.parse(self.cluster.connections[WAY]).status
+        ready = status.condition("Ready")
+        return (ready.status, ready.reason) if ready else ("", "")
+
+
+@pytest.fixture
+def office(monkeypatch: pytest.MonkeyPatch) -> Office:
+    return Office(monkeypatch)
+
+
+def test_a_new_connection_is_opened_checked_and_reported(office: Office) -> None:
+    office.store_token()
+
+    assert office.look() == 300.0
+    assert office.said == ("True", "Verified")
+    assert office.tokens == [CANARY.encode()]
+    assert office.vault.calls == ["check"]
+    assert office.users == [WAY]
+
+
+def test_a_connection_that_nothing_happened_to_costs_nothing(office: Office) -> None:
+    office.store_token()
+    office.look()
+    office.look()
+
+    assert office.cluster.calls == []
+    assert office.vault.calls == ["check"]
+    assert office.tokens == [CANARY.encode()]
+
+
+def test_without_traffic_it_is_checked_now_and_then(office: Office) -> None:
+    office.store_token()
+    office.look()
+    office.now += 301.0
+    office.look()
+
+    assert office.vault.calls == ["check", "check"]
+    assert office.cluster.calls == []
+
+
+def test_after_a_restart_a_status_that_is_good_is_believed(office: Office) -> None:
+    office.store_token()
+    office.look()
+    office.places.disconnect(WAY)
+    office.look()
+
+    assert office.vault.calls == ["check"]
+    assert office.cluster.calls == ["get secret"]
+
+
+def test_another_token_opens_another_session(office: Office) -> None:
+    office.store_token()
+    office.look()
+    office.store_token("dp.st.other")
+    office.look()
+
+    assert office.tokens == [CANARY.encode(), b"dp.st.other"]
+    assert office.users == [WAY, WAY]
+
+
+def test_another_spec_opens_another_session_and_is_checked(office: Office) -> None:
+    office.store_token()
+    office.look()
+    office.see(generation=2)
+    office.look()
+
+    assert len(office.tokens) == 2
+    assert office.vault.calls == ["check", "check"]
+    status = office.cluster.connections[WAY]["status"]
+    assert status["observedGeneration"] == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (None, "Secret token does not exist"),
+        ({"data": {"other": "eA=="}}, "Secret token has no key token"),
+        ({"data": {"token": ""}}, "Secret token has no key token"),
+        ({"type": "Opaque"}, "give it the type vaultferry.dev/token or annotate"),
+        ({"type": "helm.sh/release.v1"}, "which is never read"),
+        ({"type": "kubernetes.io/service-account-token"}, "which is never read"),
+    ],
+    ids=["absent", "no key", "empty", "no consent", "helm", "service account"],
+)
+def test_a_token_that_cannot_be_had_is_said(
+    office: Office, more: Body | None, words: str
+) -> None:
+    if more is not None:
+        office.store_token(**more)
+
+    assert office.look() == inf
+    assert office.said == ("False", "ConnectionNotReady")
+    message = office.cluster.connections[WAY]["status"]["conditions"][0]["message"]
+    assert words in message
+    assert office.connections.unusable(WAY)
+    assert office.tokens == []
+
+    office.store_token()
+    office.look()
+    assert office.said == ("True", "Verified")
+    assert office.connections.unusable(WAY) is None
+
+
+@pytest.mark.parametrize(("allow", "well"), [("token", True), ("token=vault", True)])
+def test_a_secret_of_any_type_may_consent(
+    office: Office, allow: str, *, well: bool
+) -> None:
+    metadata = {"namespace": NAMESPACE, "name": "token", "annotations": {ALLOW: allow}}
+    office.store_token(type="Opaque", metadata=metadata)
+    office.look()
+
+    assert (office.said[0] == "True") is well
+
+
+def test_consent_for_another_connection_is_none(office: Office) -> None:
+    allow = {ALLOW: "token=other"}
+    metadata = {"namespace": NAMESPACE, "name": "token", "annotations": allow}
+    office.store_token(type="Opaque", metadata=metadata)
+    office.look()
+
+    assert office.said == ("False", "ConnectionNotReady")
+
+
+def test_a_token_that_goes_closes_the_connection(office: Office) -> None:
+    office.store_token()
+    office.look()
+    seen = office.secrets.get(TOKEN)
+    assert seen is not None
+    del office.cluster.secrets[TOKEN]
+    office.secrets.drop(TOKEN, seen.uid, 1_000)
+    assert office.connections.opening(TOKEN) == (WAY,)
+    office.look()
+
+    assert office.said == ("False", "ConnectionNotReady")
+    assert office.places.version(WAY) is None
+
+
+def test_a_vault_that_refuses_the_token_is_reported_and_recovers(
+    office: Office,
+) -> None:
+    office.store_token()
+    office.vault.failure = AuthenticationFailed("no")
+    assert office.look() == 60.0
+    assert office.said == ("False", "AuthenticationFailed")
+
+    office.vault.failure = None
+    office.now += 61.0
+    assert office.look() == 300.0
+    assert office.said == ("True", "Verified")
+
+
+def test_the_same_failure_is_written_once(office: Office) -> None:
+    office.store_token()
+    office.vault.failure = Unreachable("away")
+    writes = []
+    for _ in range(10):
+        office.look()
+        writes += [call for call in office.cluster.calls if call.startswith("patch")]
+        office.now += 60.0
+
+    assert writes == ["patch connection status"]
+    assert len(office.vault.calls) == 10
+
+
+@pytest.mark.parametrize(
+    "spec", [{"doppler": None}, {"doppler": {"project": "x"}}, {"access": "all"}]
+)
+def test_a_spec_that_is_not_understood_is_said(
+    monkeypatch: pytest.MonkeyPatch, spec: Body
+) -> None:
+    office = Office(monkeypatch, **spec)
+    office.store_token()
+    office.look()
+
+    assert office.said == ("False", "ConnectionNotReady")
+    assert office.cluster.calls == ["patch connection status"]
+
+
+@pytest.mark.parametrize("how", ["gone", "going"])
+def test_a_connection_that_goes_is_closed(office: Office, how: str) -> None:
+    office.store_token()
+    office.look()
+    if how == "gone":
+        office.connections.drop(WAY, "uid-of-vault")
+    else:
+        office.see(deletionTimestamp=NOW)
+    office.look()
+
+    assert office.cluster.calls == []
+    assert office.places.version(WAY) is None
+    assert office.connections.opening(TOKEN) == ()
+
+
+def test_a_token_is_shown_nowhere(office: Office) -> None:
+    office.store_token()
+    office.look()
+
+    shown = repr(office.connector), str(office.cluster.connections), repr(connecting)
+    assert CANARY not in str(shown)
+    assert isinstance(office.cluster, StandIn)

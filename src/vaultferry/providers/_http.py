@@ -124,6 +124,19 @@ def document(answer: Answer) -> Any:
         raise unreachable("no-json") from None
 
 
+def encoded(text: str) -> bytes:
+    """Return a text of an answer in UTF-8.
+
+    Raises:
+        Unreachable: it is none: JSON may hold halves of characters.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        pass  # Its own words hold the text.
+    raise unreachable("no-unicode")
+
+
 def _wait(text: str) -> float:
     """Return what Retry-After says, in seconds; dates are not understood."""
     return min(float(text), _LONGEST_WAIT) if text.isdecimal() else _WAIT

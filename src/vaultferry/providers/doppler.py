@@ -131,4 +131,4 @@ def _values(answer: Answer) -> dict[str, bytes]:
     flat = isinstance(found, dict) and all(isinstance(v, str) for v in found.values())
     if not flat:
         raise _http.unreachable("no-names-and-values")
-    return {k: v.encode() for k, v in found.items() if k not in _OWN}
+    return {k: _http.encoded(v) for k, v in found.items() if k not in _OWN}

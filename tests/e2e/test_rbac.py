@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,6 +129,22 @@ def run_briefly(world: World) -> None:
         process.wait(20)
 
 
+def connected(world: World, tenant: Tenant) -> None:
+    del world
+    section = {
+        "project": "shop",
+        "config": "prd",
+        "tokenSecretRef": {"name": "absent"},
+    }
+    way = {
+        "apiVersion": "vaultferry.dev/v1alpha1",
+        "kind": "VaultConnection",
+        "metadata": {"name": "doppler"},
+        "spec": {"doppler": section},
+    }
+    tenant.apply(way)
+
+
 def restarted_without_a_lease(world: World, tenant: Tenant) -> None:
     del tenant
     world.operator.stop()
@@ -159,6 +176,15 @@ NEEDS = {
     ),
     Right(OURS, "vaultsecrets/finalizers", "update"): Need(
         applied, "create secrets 403"
+    ),
+    Right(OURS, "vaultconnections", "list"): Need(
+        restarted, "list vaultconnections 403"
+    ),
+    Right(OURS, "vaultconnections", "watch"): Need(
+        restarted, "watch vaultconnections 403"
+    ),
+    Right(OURS, "vaultconnections/status", "patch"): Need(
+        connected, "patch vaultconnections/status 403"
     ),
     Right("", "secrets", "list"): Need(restarted, "list secrets 403"),
     Right("", "secrets", "watch"): Need(restarted, "watch secrets 403"),
@@ -221,6 +247,20 @@ def test_without_a_right_something_is_refused_and_with_it_all_is_well_again(
         world.operator.start()
     if need.act is not in_trouble:
         eventually(lambda: all_ready(tenant), seconds=20)
+
+
+@pytest.mark.parametrize("verb", ["list", "watch"])
+def test_without_a_right_on_connections_all_that_needs_none_works(
+    verb: str, world: World, strict_tenant: Tenant
+) -> None:
+    strict_tenant.synced("db", password="hunter2")
+    world.operator.stop()
+    with lacking(world.plane, Right(OURS, "vaultconnections", verb)):
+        world.operator.start(ready=False)
+        for number in range(4):
+            strict_tenant.synced(f"new-{number}", password="hunter2")
+            time.sleep(4)
+        assert world.operator.is_ready()
 
 
 def all_ready(tenant: Tenant) -> bool:

@@ -16,7 +16,7 @@ from vaultferry.cluster import Cluster
 from vaultferry.connecting import Connector
 from vaultferry.connections import Connections
 from vaultferry.core.answers import Absent, Expired, Stale
-from vaultferry.core.errors import Failure
+from vaultferry.core.errors import ApiForbidden, Failure
 from vaultferry.core.urgency import Lane
 from vaultferry.operator import clock
 from vaultferry.operator.queue import Closed, WorkQueue
@@ -124,6 +124,9 @@ class Fetching:
         except (Expired, Failure, Stale) as error:
             reason = type(error).__name__
             log.warning("VaultConnections not listed", within=scope, reason=reason)
+            if isinstance(error, ApiForbidden):
+                # After an upgrade without the new rights all else is to go on.
+                self.complete.set()
             await asyncio.sleep(_RETRY_SECONDS)
             await self._list(scope)
 

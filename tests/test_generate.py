@@ -32,7 +32,7 @@ def test_writing_and_checking_agree(
     written = generate.main([str(tmp_path)])
 
     assert (before, written, generate.main(["--check", str(tmp_path)])) == (1, 0, 0)
-    assert "not current: crds/vaultsecrets.yaml" in capsys.readouterr().err
+    assert "not current: crds/vaultconnections.yaml" in capsys.readouterr().err
 
 
 def test_a_missing_file_is_not_current(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.formats import samples
 from tests.formats.samples import SAMPLES, opened
+from tests.secrettypes.good import module_of
 from vaultferry import formats, secrettypes
 from vaultferry.core import template
 from vaultferry.core.desired import check_data
@@ -192,24 +193,11 @@ def test_renderings_with_keys_of_their_own_are_one() -> None:
 
 
 S3_TYPES = [k for k in secrettypes.names() if secrettypes.load(k).s3]
-NEEDED = {
-    "b2": ("region",),
-    "digitalocean_spaces": ("region",),
-    "hetzner": ("region",),
-    "oracle_object_storage_s3": ("namespace", "region"),
-    "r2": ("account",),
-    "rabata": ("region",),
-    "railway": ("endpoint",),
-    "s3": (),
-    "s3_compatible": ("endpoint",),
-    "tigris": (),
-    "wasabi": ("region",),
-}
 
 
 @pytest.mark.parametrize("kind", S3_TYPES)
 def test_a_location_that_lacks_a_setting_is_refused_by_its_name(kind: str) -> None:
-    needed = NEEDED[kind]
+    needed: tuple[str, ...] = module_of(kind).NEEDS
     bare = Opened(secrettypes.load(kind), opened(kind).values, Location())
 
     said = without_location(bare)

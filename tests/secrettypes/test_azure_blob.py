@@ -6,6 +6,17 @@ from tests.secrettypes.values import refusal
 from vaultferry.core.errors import ValueExpired
 from vaultferry.secrettypes.azure_blob import TYPE
 
+GOOD = {
+    "azure_account_key": {
+        "account_name": b"canary7",
+        "account_key": b64encode(bytes(range(64))),
+    },
+    "azure_sas_url": {
+        "sas_url": b"https://canary7.blob.core.windows.net/box"
+        b"?sv=2024-11-04&sr=c&sp=r&se=2099-01-01&sig=Y2FuYXJ5%3D"
+    },
+}
+
 ACCOUNT = b"canaryaccount"
 KEY = b64encode(bytes(range(64)))
 HOST = b"https://canary.blob.core.windows.net"

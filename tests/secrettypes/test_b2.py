@@ -1,7 +1,15 @@
 import pytest
 
-from tests.secrettypes.values import refusal
+from tests.secrettypes.values import HEX, refusal
 from vaultferry.secrettypes.b2 import TYPE
+
+GOOD = {
+    "b2_application_key": {
+        "application_key_id": f"00{HEX[:23]}".encode(),
+        "application_key": b"K00" + b"5" * 28,
+    }
+}
+NEEDS = ("region",)
 
 KEY_ID = b"001" + b"0f" * 11
 KEY = b"K001" + b"aZ/" * 9

@@ -3,6 +3,9 @@ import pytest
 from tests.secrettypes.values import pair, refusal
 from vaultferry.secrettypes.digitalocean_spaces import TYPE
 
+GOOD = {"digitalocean_spaces_access_key": pair("DO" + "D1" * 9, "d" * 43)}
+NEEDS = ("region",)
+
 KEY_ID = "DO" + "0A" * 9
 SECRET = "s" * 42 + "/"
 API_TOKEN = "dop_v1_" + "0f" * 32

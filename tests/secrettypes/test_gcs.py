@@ -6,6 +6,21 @@ import pytest
 from tests.secrettypes.values import refusal
 from vaultferry.secrettypes.gcs import TYPE
 
+GOOD = {
+    "gcs_service_account": {
+        "service_account_json": json.dumps(
+            {
+                "type": "service_account",
+                "client_email": "canary@canary.iam.gserviceaccount.com",
+                "private_key": "-----BEGIN PRIVATE KEY-----\ncanary\n"
+                "-----END PRIVATE KEY-----\n",
+                "token_uri": "https://oauth2.googleapis.com/token",
+            },
+            indent=2,
+        ).encode()
+    }
+}
+
 MADE_UP = {
     "type": "service_account",
     "client_email": "canary@canary.iam.gserviceaccount.com",

@@ -3,6 +3,9 @@ import pytest
 from tests.secrettypes.values import pair, refusal
 from vaultferry.secrettypes.hetzner import TYPE
 
+GOOD = {"hetzner_access_key": pair("H1" * 10, "hZ" * 20)}
+NEEDS = ("region",)
+
 KEY_ID = "H1" * 10
 SECRET = "hZ" * 20
 

@@ -1,5 +1,8 @@
-from tests.secrettypes.values import pair, refusal
+from tests.secrettypes.values import HEX, pair, refusal
 from vaultferry.secrettypes.oracle_object_storage_s3 import TYPE
+
+GOOD = {"oracle_object_storage_s3_access_key": pair(HEX[:40], "b" * 43 + "=")}
+NEEDS = ("namespace", "region")
 
 
 def test_a_pair_of_any_shape_is_taken() -> None:

@@ -1,7 +1,10 @@
 import pytest
 
-from tests.secrettypes.values import pair, refusal
+from tests.secrettypes.values import HEX, pair, refusal
 from vaultferry.secrettypes.r2 import TYPE
+
+GOOD = {"r2_access_key": pair(HEX[:32], HEX)}
+NEEDS = ("account",)
 
 KEY_ID = "0123abcd" * 4
 SECRET = "4567cdef" * 8

@@ -1,6 +1,9 @@
 from tests.secrettypes.values import pair, refusal
 from vaultferry.secrettypes.rabata import TYPE
 
+GOOD = {"rabata_access_key": pair("any", "any")}
+NEEDS = ("region",)
+
 
 def test_a_pair_of_any_shape_is_taken() -> None:
     TYPE.check(None, pair("a", "b"))

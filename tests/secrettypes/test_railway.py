@@ -3,6 +3,9 @@ import pytest
 from tests.secrettypes.values import pair, refusal
 from vaultferry.secrettypes.railway import TYPE
 
+GOOD = {"railway_access_key": pair("tid_canary", "tsec_canary")}
+NEEDS = ("endpoint",)
+
 KEY_ID = "tid_" + "a_" * 25
 SECRET = "tsec_" + "b+" * 32
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.secrettypes.good import GOOD, HEX
-from tests.secrettypes.values import pair
+from tests.secrettypes.good import GOOD
+from tests.secrettypes.values import HEX, pair
 from vaultferry import secrettypes
 
 Values = dict[str, bytes]

@@ -3,6 +3,9 @@ import pytest
 from tests.secrettypes.values import pair, refusal
 from vaultferry.secrettypes.s3 import TYPE
 
+GOOD = {"s3_access_key": pair("AKIA" + "Q2" * 8, "s/" * 20)}
+NEEDS = ()
+
 PERMANENT = "AKIA" + "Q2" * 8
 TEMPORARY = "ASIA" + "Q2" * 8
 SECRET = "s/" * 20

@@ -1,6 +1,9 @@
 from tests.secrettypes.values import pair, refusal
 from vaultferry.secrettypes.s3_compatible import TYPE
 
+GOOD = {"s3_compatible_access_key": pair("any", "any")}
+NEEDS = ("endpoint",)
+
 
 def test_a_pair_of_any_shape_is_taken() -> None:
     TYPE.check(None, pair("a", "b"))

@@ -3,6 +3,9 @@ import pytest
 from tests.secrettypes.values import pair, refusal
 from vaultferry.secrettypes.tigris import TYPE
 
+GOOD = {"tigris_access_key": pair("tid_canary", "tsec_canary")}
+NEEDS = ()
+
 KEY_ID = "tid_" + "a_" * 25
 SECRET = "tsec_" + "b+" * 32
 

@@ -5,6 +5,8 @@ import pytest
 
 from vaultferry.secrettypes.token import TYPE
 
+GOOD = {"token": {"token": b"canary"}}
+
 
 def part(content: object) -> bytes:
     return urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=")

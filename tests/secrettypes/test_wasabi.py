@@ -3,6 +3,9 @@ import pytest
 from tests.secrettypes.values import pair, refusal
 from vaultferry.secrettypes.wasabi import TYPE
 
+GOOD = {"wasabi_access_key": pair("W1" * 10, "wZ" * 20)}
+NEEDS = ("region",)
+
 KEY_ID = "W1" * 10
 SECRET = "wZ" * 20
 

@@ -5,6 +5,8 @@ import pytest
 from vaultferry.core.errors import ValueInvalid
 from vaultferry.core.secrettype import SecretType
 
+HEX = "0123456789abcdef" * 4
+
 
 def pair(key_id: str, secret: str, **more: str) -> dict[str, bytes]:
     """Return an access key."""

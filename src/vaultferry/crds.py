@@ -120,6 +120,8 @@ def _vaultconnection() -> dict[str, Any]:
     for kind in kinds:
         section = structural(kind.settings.model_json_schema())
         section["description"] = f"The vault: {kind.summary}."
+        if kind.rules:
+            section["x-kubernetes-validations"] = [dict(rule) for rule in kind.rules]
         spec["properties"][kind.field] = section
     spec["x-kubernetes-validations"] = list(rules.connection(k.field for k in kinds))
     description = "How to reach one external vault, and who may use it for what."

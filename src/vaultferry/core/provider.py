@@ -1,6 +1,6 @@
 """What the module of a vault's provider declares."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -64,6 +64,9 @@ class Provider(Generic[S]):
 
     references: str
     """What a reference looks like, for people."""
+
+    rules: tuple[Mapping[str, str], ...] = ()
+    """CEL rules of the section: what its schema cannot say, each with a message."""
 
     pick: Callable[[Document, str], bytes | None] = _pick
     """Returns the value of a `Wanted.key`, None where there is none; raises

@@ -76,10 +76,19 @@ def bearer(token: bytes) -> dict[str, str]:
     Raises:
         AuthenticationFailed: it is none that fits into a header.
     """
+    return {"Authorization": f"Bearer {word(token)}"}
+
+
+def word(token: bytes) -> str:
+    """Return a token as text, without the blanks around it.
+
+    Raises:
+        AuthenticationFailed: it is none that a vault gives out.
+    """
     text = token.decode("ascii", "replace").strip()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise AuthenticationFailed("the token has characters that no token has")
-    return {"Authorization": f"Bearer {text}"}
+    return text
 
 
 def unreachable(detail: str) -> Unreachable:

@@ -1,0 +1,260 @@
+"""Infisical: the secrets of a folder with all that it imports, listed by one call.
+
+https://infisical.com/docs/api-reference/endpoints/secrets/list; what is not written
+there was seen on a server of July 2026.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated
+from urllib.parse import urlencode
+
+from pydantic import Field
+
+from vaultferry.core.document import Document, Wanted
+from vaultferry.core.errors import AuthenticationFailed, ReferenceInvalid
+from vaultferry.core.model import Model
+from vaultferry.core.provider import Provider
+from vaultferry.core.vaultconnection import Address, Bundle, Part, TokenRef
+from vaultferry.outbound import Answer, Outbound
+from vaultferry.providers import _http
+from vaultferry.providers import _infisical_answers as answers
+from vaultferry.providers._infisical_login import Credential, login
+
+_ADDRESS = "https://us.infisical.com"
+
+# A thousand secrets are half a megabyte, and one value may be a whole one.
+_LIMIT = 8 * 1024 * 1024
+
+_MAX_NAME = 253
+
+# A 304 may outlive the right to read: now and then an answer has to be a whole one.
+_WHOLE_SECONDS = 3600.0
+_AGAIN_SECONDS = 60.0
+
+# The defaults differ between the versions of the server: each switch is said.
+_SWITCHES = {
+    "expandSecretReferences": "true",
+    "include_imports": "true",
+    "recursive": "false",
+    "viewSecretValue": "true",
+}
+# The first servers with version 4 had the old name there as well.
+_SWITCHES_4 = _SWITCHES | {
+    "includeImports": "true",
+    "includePersonalOverrides": "false",
+}
+
+_Folder = Annotated[
+    str, Field(min_length=1, max_length=512, pattern=r"^/([^/]+(/[^/]+)*/?)?$")
+]
+_Slug = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class Settings(Model):
+    """A folder in an environment of a project of Infisical."""
+
+    address: Address | None = None
+    """Where the server is; default: the vendor's in the US."""
+
+    project_id: Part | None = None
+    """The project, by its id."""
+
+    project_slug: _Slug | None = None
+    """The project, by its slug; costs one call more."""
+
+    environment: Part
+    """The environment, by its slug."""
+
+    path: _Folder = "/"
+    """The folder where names without a path are, from the root; default: the root."""
+
+    client_id: Part
+    """The client id of a machine identity with universal auth."""
+
+    client_secret_secret_ref: TokenRef
+    """The client secret."""
+
+    ca_bundle: Bundle | None = None
+    """Certificates (PEM) to trust instead of the public ones."""
+
+
+def _find(settings: Settings, reference: str) -> Wanted:
+    path, slash, name = reference.rpartition("/")
+    place = _folder(path or "/") if slash else _whole(settings, "")
+    if not _is_name(name):
+        raise ReferenceInvalid(
+            "a reference to Infisical is the name of a secret, such as DB_PASSWORD, or "
+            "with its folder from the root, such as /app/db/PASSWORD"
+        )
+    return Wanted(place, name, _canonical(settings, place, name))
+
+
+def _is_name(text: str) -> bool:
+    """Tell whether a secret can have that name; most characters may be in one."""
+    fits = text.isprintable() and ":" not in text and len(text) <= _MAX_NAME
+    return fits and bool(text) and text == text.strip()
+
+
+def _whole(settings: Settings, path: str) -> str:
+    return _folder(path or settings.path)
+
+
+def _folder(path: str) -> str:
+    """Return the one spelling of a folder: another one would get past `spec.access`."""
+    climbs = {".", ".."} & set(path.split("/"))
+    if not path.startswith("/") or not path.isprintable() or climbs:
+        raise ReferenceInvalid(
+            "a folder of Infisical is written from the root, such as /app/db"
+        )
+    return answers.normal(path)
+
+
+def _canonical(settings: Settings, place: str, key: str) -> str:
+    del settings
+    return answers.inside(place, key)
+
+
+PROVIDER = Provider(
+    name="infisical",
+    field="infisical",
+    summary="a folder of Infisical",
+    settings=Settings,
+    token=lambda settings: settings.client_secret_secret_ref,
+    find=_find,
+    whole=_whole,
+    canonical=_canonical,
+    references="the name of a secret (`DB_PASSWORD`), or with its folder from the root "
+    "(`/app/db/PASSWORD`)",
+    rules=(
+        {
+            "rule": "has(self.projectId) != has(self.projectSlug)",
+            "message": "names no project, or two: write projectId or projectSlug",
+        },
+    ),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class _Listed(Document):
+    """A folder, and when it was last read as a whole."""
+
+    read: float = 0.0
+
+
+class _NoRouteError(Exception):
+    """The server does not have such a call: it is of another version."""
+
+
+class _Session:
+    """A project and an environment, as one identity."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        token: bytes,
+        outbound: Outbound,
+        clock: Callable[[], float],
+    ) -> None:
+        address = (settings.address or _ADDRESS).rstrip("/")
+        credential = Credential(address, settings.ca_bundle, settings.client_id)
+        self._login = login(outbound, credential, _http.word(token), clock)
+        self._vault = _http.Vault(outbound, address, settings.ca_bundle, _LIMIT)
+        self._settings = settings
+        self._clock = clock
+        self._project = settings.project_id
+        self._finding = asyncio.Lock()
+        self._has_version_4 = True
+
+    async def fetch(self, place: str, known: Document | None) -> Document:
+        """Return what is in a folder and what it imports; see `Session`."""
+        began, tag = self._clock(), self._tag(known)
+        answer = await self._list(place, tag)
+        if answer.status == HTTPStatus.NOT_MODIFIED and known and tag:
+            return known
+        if answer.status == HTTPStatus.NOT_FOUND:
+            # It may be another project that has the slug now.
+            self._project = self._settings.project_id
+        answers.check(answer)
+        found = answers.parsed(answers.Listing, answer)
+        values, origins = answers.merged(found, self._settings.environment)
+        return _Listed(values, answer.headers.get("etag"), origins, began)
+
+    async def check(self) -> None:
+        """See whether the credential is taken; see `Session`."""
+        # A server without that call is an old one; it took the login at least.
+        with suppress(_NoRouteError):
+            answer = await self._get("/api/v1/projects")
+            _http.check(answer, refused=(HTTPStatus.FORBIDDEN,))
+
+    def _tag(self, known: Document | None) -> Mapping[str, str]:
+        if not isinstance(known, _Listed) or not known.tag:
+            return {}
+        is_old = self._clock() >= known.read + _WHOLE_SECONDS
+        return {} if is_old else {"If-None-Match": known.tag}
+
+    async def _list(self, place: str, tag: Mapping[str, str]) -> Answer:
+        """Ask for a folder, in the version that the server has."""
+        if self._has_version_4:
+            with suppress(_NoRouteError):
+                return await self._list_4(place, tag)
+            self._has_version_4 = False
+        with suppress(_NoRouteError):
+            return await self._list_3(place, tag)
+        self._has_version_4 = True
+        raise _http.unreachable("http-404")
+
+    async def _list_4(self, place: str, tag: Mapping[str, str]) -> Answer:
+        query = {"projectId": await self._project_id()}
+        asked = urlencode(query | self._where(place) | _SWITCHES_4)
+        return await self._get(f"/api/v4/secrets?{asked}", tag)
+
+    async def _list_3(self, place: str, tag: Mapping[str, str]) -> Answer:
+        settings = self._settings
+        query = {"workspaceSlug": settings.project_slug or ""}
+        if settings.project_id:
+            query = {"workspaceId": settings.project_id}
+        asked = urlencode(query | self._where(place) | _SWITCHES)
+        return await self._get(f"/api/v3/secrets/raw?{asked}", tag)
+
+    def _where(self, place: str) -> dict[str, str]:
+        return {"environment": self._settings.environment, "secretPath": place}
+
+    async def _project_id(self) -> str:
+        """Return the id of the project, which version 4 knows by nothing else."""
+        async with self._finding:
+            if self._project is None:
+                slug = self._settings.project_slug
+                answer = await self._get(f"/api/v1/projects/slug/{slug}")
+                answers.check(answer)
+                self._project = answers.parsed(answers.Project, answer).id
+            return self._project
+
+    async def _get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """Ask with a token; once more with a new one where that is not taken."""
+        more = headers or {}
+        token = await self._login.token()
+        answer = await self._vault.get(path, {**more, **token.headers})
+        if answers.is_refused(answer):
+            token = await self._login.token(refused=token)
+            answer = await self._vault.get(path, {**more, **token.headers})
+        if answers.is_refused(answer):
+            words = "the vault does not take the token that it gave for the login"
+            raise AuthenticationFailed(words, wait=_AGAIN_SECONDS)
+        if answers.lacks_route(answer):
+            raise _NoRouteError
+        return answer
+
+
+def session(
+    settings: Settings,
+    token: bytes,
+    outbound: Outbound,
+    clock: Callable[[], float] = time.monotonic,
+) -> _Session:
+    """Return a session with one client secret."""
+    return _Session(settings, token, outbound, clock)

@@ -18,7 +18,9 @@ from vaultferry.operator.settings import Settings
 from vaultferry.webhook.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")]
+)
 
 
 def _text(name: str) -> str:

@@ -31,6 +31,8 @@ from vaultferry.providers.infisical import PROVIDER
 CANARY = "canary-of-infisical-77ab"
 V4, V3 = "/api/v4/secrets", "/api/v3/secrets/raw"
 HOUR = 3600.0
+# JSON can hold half of a character, UTF-8 cannot.
+HALF = '{"id":"\\ud800","secrets":[{"secretKey":"A","secretValue":"\\ud800"}]}'
 
 
 def within(story: Callable[[Shop], Awaitable[None]]) -> None:
@@ -320,6 +322,7 @@ def test_a_value_that_is_hidden_is_none(
         (truncated(), "no-list-or-project"),
         (Fault(status=200, body='{"secrets": {}}'), "no-list-or-project"),
         (Fault(status=200, body=listing({"secretValue": "x"})), "no-list-or-project"),
+        (Fault(status=200, body=HALF), "no-list-or-project"),
         (Fault(reset=True), "reset"),
         (Fault(status=200, size=9 * 1024 * 1024), "too-large"),
     ],

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from math import inf
+from types import MappingProxyType
 
 import pytest
 
@@ -148,11 +149,19 @@ def test_a_change_wakes_all_users_once() -> None:
 def test_the_same_values_with_another_tag_are_no_change() -> None:
     there = world(users=2)
     stamp = there.places.look(PlaceKey(CONNECTION, "a")).stamp
-    there.vault.holds["a"] = dict(reversed({"A": b"1"}.items()))
+    there.vault.holds["a"] = MappingProxyType({"A": b"1"})  # It has another `repr`.
     there.work(HOUR)
 
     assert there.places.look(PlaceKey(CONNECTION, "a")).stamp == stamp
     assert there.wakes() == set()
+
+
+def test_the_same_values_from_somewhere_else_are_a_change() -> None:
+    there = world()
+    there.vault.origins = {"A": "b/A"}
+    there.work(HOUR)
+
+    assert there.wakes() == {USERS[0]}
 
 
 def test_many_who_want_something_newer_are_answered_by_one_call() -> None:

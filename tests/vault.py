@@ -25,7 +25,7 @@ class Vault:
         await asyncio.sleep(self.pause)
         if self.failure:
             raise self.failure
-        tag = repr(self.holds[place])
+        tag = repr((self.holds[place], self.origins))
         if known and known.tag == tag:
             return known
         return Document(self.holds[place], tag, self.origins)

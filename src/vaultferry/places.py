@@ -324,7 +324,7 @@ class Places:
     def _take(self, place: _Place, document: Document, asked: float) -> None:
         """Take in an answer; wake who waits, and all if anything is another now."""
         before = place.answer
-        same = before.document is not None and before.document.values == document.values
+        same = before.document is not None and _is_same(before.document, document)
         stamp = before.stamp if same else next(self._stamps)
         place.answer, place.failures = Answer(document, stamp, asked), 0
         self._count("unchanged" if same else "changed")
@@ -371,6 +371,11 @@ class Places:
 def _lane(place: _Place) -> Lane:
     """Return the lane of a place: what was never had goes first."""
     return Lane.ROUTINE if place.answer.document else Lane.URGENT
+
+
+def _is_same(one: Document, other: Document) -> bool:
+    """Tell whether all is the same that a VaultSecret can take from documents."""
+    return (one.values, one.origins) == (other.values, other.origins)
 
 
 def _is_due(place: _Place, now: float) -> bool:

@@ -213,6 +213,9 @@ def test_a_document_without_a_tag_is_asked_for_as_a_whole() -> None:
         assert await session.fetch("/", Document({}, "of another")) is not known
         assert there.asked(V4) == [200, 200, 200]
 
+        there.server.faults = [Fault(path=V4, status=304)]
+        assert type(await failure(session.fetch("/", known))) is Unreachable
+
     within(story)
 
 
@@ -474,6 +477,7 @@ def test_a_reference_is_a_name_or_one_with_its_folder(
         "/app/./PASS",
         "op://vault/item/field",
         "prod:/app/KEY",
+        "prod:KEY",
         " PASS",
         "PASS\n",
         "/a\tb/PASS",

@@ -422,3 +422,12 @@ def test_neither_a_document_nor_an_answer_shows_a_value() -> None:
 
     shown = repr(answer), repr(answer.document), repr(vars(there.places))
     assert "canary" not in str(shown)
+
+
+def test_what_comes_from_elsewhere_now_is_news_though_the_values_are_the_same() -> None:
+    there = world()
+    there.vault.origins = {"A": "other/A"}
+    there.work(HOUR)
+
+    assert there.vault.calls == ["a"]
+    assert there.wakes() == {USERS[0]}

@@ -48,7 +48,8 @@ class Answer:
 
     document: Document | None = None
     stamp: int = 0
-    """Another one where the values are others; 0: there is no document."""
+    """Another one where the values are others, or from elsewhere; 0: there is no
+    document."""
 
     asked: float = -inf
     """When the document was asked for that is at hand, or was found unchanged."""

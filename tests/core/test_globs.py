@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaultferry.core.globs import fault, matches
+from vaultferry.core.globs import fault, matches, may_begin
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,34 @@ def test_no_glob_takes_long() -> None:
     assert not matches("*a" * 500, "a/" * 5_000)
 
     assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "begun", "expected"),
+    [
+        ("shop/**", "", True),
+        ("shop/**", "shop/", True),
+        ("shop/**", "shop/db/", True),
+        ("shop/*", "shop/", True),
+        ("shop/*", "shop/db/", False),
+        ("shop/db-*/key", "shop/db-1/", True),
+        ("shop/db-*/key", "shop/web/", False),
+        ("*/db/**", "any/db/", True),
+        ("shop", "shop/", False),
+        ("other/**", "shop/", False),
+        ("***", "", False),
+    ],
+)
+def test_a_glob_may_match_what_begins_so(
+    pattern: str, begun: str, *, expected: bool
+) -> None:
+    assert may_begin(pattern, begun) is expected
+
+
+@given(st.text("ab/*", max_size=8), st.text("ab/", max_size=6), st.data())
+def test_what_matches_began_as_it_may(
+    pattern: str, text: str, data: st.DataObject
+) -> None:
+    begun = text[: data.draw(st.integers(0, len(text)))]
+
+    assert may_begin(pattern, begun) or not matches(pattern, text)

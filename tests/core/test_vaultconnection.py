@@ -105,3 +105,28 @@ def test_only_a_good_status_of_this_generation_is_believed() -> None:
     moved["metadata"]["generation"] = 2
     moved["status"] = health.status(connection(), None, NOW).dumped()
     assert not health.is_known(VaultConnection.parse(moved))
+
+
+@pytest.mark.parametrize(
+    ("canonical", "covers"),
+    [
+        ("DevOps/App/key", True),
+        ("devops/app/KEY", True),
+        ("DevOps/Web/key", False),
+        ("devops/app/", True),
+        ("devops/web/", False),
+        ("devops/", True),
+        ("", True),
+        ("other/", False),
+    ],
+)
+def test_of_a_vault_that_ignores_case_keys_are_the_same_in_any(
+    canonical: str, *, covers: bool
+) -> None:
+    may = Access(keys=["DevOps/App/**"])
+
+    assert access.covers(may, canonical, caseless=True) is covers
+
+
+def test_nothing_begins_so_where_nothing_may_be_read() -> None:
+    assert not access.covers(Access(keys=[]), "")

@@ -13,6 +13,17 @@ def lets(connection: VaultConnection, namespace: str) -> bool:
     return any(fits(glob, namespace) for glob in named)
 
 
-def covers(access: Access, canonical: str) -> bool:
-    """Tell whether a reference, in its canonical form, may be read."""
-    return any(globs.matches(glob, canonical) for glob in access.keys)
+def covers(access: Access, canonical: str, *, caseless: bool = False) -> bool:
+    """Tell whether a reference may be read.
+
+    Args:
+        access: what may be.
+        canonical: the reference in its canonical form; where that is empty or ends
+            with `/`, it is how such a form begins, and any that does will do.
+        caseless: whether small and capital letters are the same.
+    """
+    is_whole = canonical and not canonical.endswith("/")
+    fits = globs.matches if is_whole else globs.may_begin
+    text = canonical.casefold() if caseless else canonical
+    folded = (glob.casefold() if caseless else glob for glob in access.keys)
+    return any(fits(glob, text) for glob in folded)

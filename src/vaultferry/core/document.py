@@ -15,7 +15,11 @@ class Wanted:
     """Which of the values there."""
 
     canonical: str
-    """The reference in its one form, for `spec.access`."""
+    """The reference in its one form, for `spec.access`.
+
+    Empty, or with a `/` at its end, where that form is known only when the vault has
+    answered: it begins so, and the provider's `origin` then tells it.
+    """
 
 
 @dataclass(frozen=True, repr=False)

@@ -36,6 +36,23 @@ def matches(pattern: str, text: str, *, segmented: bool = True) -> bool:
     """
     if fault(pattern):
         return False
+    at, end = _followed(pattern, text, segmented=segmented)
+    return bool(at >> end & 1)
+
+
+def may_begin(pattern: str, text: str) -> bool:
+    """Tell whether a glob matches any text that begins so; one that is none does not.
+
+    Args:
+        pattern: the glob.
+        text: how what it may match begins; `/` divides it.
+    """
+    # From each place that is left some text leads to the end.
+    return not fault(pattern) and bool(_followed(pattern, text, segmented=True)[0])
+
+
+def _followed(pattern: str, text: str, *, segmented: bool) -> tuple[int, int]:
+    """Return the places where a match may be after a text, as bits, and the last."""
     tokens = _TOKEN.findall(pattern)
     places = _places(tokens)
     across = places.pop("**", 0)
@@ -44,7 +61,7 @@ def matches(pattern: str, text: str, *, segmented: bool = True) -> bool:
     for char in text:
         stay = across if segmented and char == "/" else stars
         at = _passed((at & places.get(char, 0)) << 1 | at & stay, stars)
-    return bool(at >> len(tokens) & 1)
+    return at, len(tokens)
 
 
 def _places(tokens: list[str]) -> dict[str, int]:

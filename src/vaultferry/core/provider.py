@@ -35,6 +35,10 @@ def _pick(document: Document, key: str) -> bytes | None:
     return document.values.get(key)
 
 
+def _origin(document: Document, key: str) -> str | None:
+    return document.origins.get(key)
+
+
 @dataclass(frozen=True)
 class Provider(Generic[S]):
     """One kind of vault: one section of a VaultConnection's spec."""
@@ -60,7 +64,8 @@ class Provider(Generic[S]):
     """Returns the place that `fieldsFrom` means by a path; raises ReferenceInvalid."""
 
     canonical: Callable[[S, str, str], str]
-    """Returns the reference of a key in a place, in its one form."""
+    """Returns the reference of a key in a place, in its one form; see `Wanted`. Of an
+    empty key: how those of the place begin."""
 
     references: str
     """What a reference looks like, for people."""
@@ -71,3 +76,10 @@ class Provider(Generic[S]):
     pick: Callable[[Document, str], bytes | None] = _pick
     """Returns the value of a `Wanted.key`, None where there is none; raises
     ReferenceInvalid where there are several."""
+
+    origin: Callable[[Document, str], str | None] = _origin
+    """Returns where the value of a `Wanted.key` really comes from, in canonical form;
+    None: from the place itself, or from nowhere. Raises what `pick` does."""
+
+    caseless: bool = False
+    """Whether the vault takes small and capital letters in names for the same."""

@@ -236,7 +236,7 @@ def _all(
     way: _Way, several: FieldsFrom, answers: Mapping[str, Answer]
 ) -> Iterator[tuple[str, bytes]]:
     place = way.provider.whole(way.settings, several.path)
-    document = answers[place].document or Document({})
+    document = _document(place, answers) or Document({})
     values = document.values
     keys = [
         key
@@ -253,17 +253,25 @@ def _all(
 
 
 def _found(way: _Way, wanted: Wanted, answers: Mapping[str, Answer]) -> bytes | None:
-    document = answers[wanted.place].document if wanted.place in answers else None
+    document = _document(wanted.place, answers)
     if document is None or not _may(way, wanted.canonical):
         return None
-    if not _may(way, document.origins.get(wanted.key)):
+    if not _may(way, way.provider.origin(document, wanted.key)):
         return None
     return way.provider.pick(document, wanted.key)
 
 
+def _document(place: str, answers: Mapping[str, Answer]) -> Document | None:
+    """Return what a place holds; None where it was not to be asked for."""
+    return answers[place].document if place in answers else None
+
+
 def _may(way: _Way, canonical: str | None) -> bool:
     """Tell whether a reference may be read; None: there is no other to judge."""
-    return canonical is None or access.covers(way.connection.spec.access, canonical)
+    if canonical is None:
+        return True
+    may, caseless = way.connection.spec.access, way.provider.caseless
+    return access.covers(may, canonical, caseless=caseless)
 
 
 def _places(way: _Way, resource: VaultSecret) -> tuple[str, ...]:
@@ -278,7 +286,8 @@ def _places(way: _Way, resource: VaultSecret) -> tuple[str, ...]:
         way.provider.whole(way.settings, str(each.get("path") or ""))
         for each in raw.get("fieldsFrom") or ()
     ]
-    return tuple(dict.fromkeys([*named, *whole]))
+    below = [p for p in whole if _may(way, way.provider.canonical(way.settings, p, ""))]
+    return tuple(dict.fromkeys([*named, *below]))
 
 
 def _is_last_word(answer: Answer, after: float) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from vaultferry.core.errors import ReferenceInvalid
-from vaultferry.core.opref import OpReference, parse
+from vaultferry.core.opref import OpReference, parse, parse_item
 
 ID = "abcdefghijklmnopqrstuvwx26"
 
@@ -77,4 +77,28 @@ def test_any_other_text_is_refused_with_what_to_write(text: str, said: str) -> N
         parse(text)
 
     assert said in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_reference_to_a_whole_item_is_read() -> None:
+    assert parse_item("op://Dev Ops/AWS.Prod") == ("Dev Ops", "AWS.Prod")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "canary",
+        "op://v",
+        "op://v/i/f",
+        "OP://v/i",
+        "op://v/",
+        "op:///i",
+        "op://v/i?",
+    ],
+)
+def test_what_is_no_whole_item_is_refused_without_being_repeated(text: str) -> None:
+    with pytest.raises(ReferenceInvalid) as caught:
+        parse_item(text)
+
     assert "canary" not in str(caught.value)

@@ -15,6 +15,7 @@ from vaultferry.core.errors import ReferenceInvalid
 Attribute = Literal["otp", "openssh"]
 
 SHAPE = "op://VAULT/ITEM/FIELD or op://VAULT/ITEM/SECTION/FIELD"
+ITEM_SHAPE = "op://VAULT/ITEM"
 
 _PREFIX = "op://"
 _PART = re.compile(r"[-A-Za-z0-9_. ]+")
@@ -60,9 +61,22 @@ def parse(text: str) -> OpReference:
     return OpReference(vault, item, section[0] if section else None, field, attribute)
 
 
+def parse_item(text: str) -> tuple[str, str]:
+    """Read a reference to a whole item; return its vault and the item.
+
+    Raises:
+        ReferenceInvalid: it is none, and what to write; the text is not repeated.
+    """
+    parts = text.removeprefix(_PREFIX).split("/")
+    if not text.startswith(_PREFIX) or len(parts) != len(_NAMES[2]):
+        raise ReferenceInvalid(f"a whole item of 1Password is written {ITEM_SHAPE}")
+    _check(parts)
+    vault, item = parts
+    return vault, item
+
+
 def _check(parts: list[str]) -> None:
-    names = ["vault", "item", "section", "field"] if parts[3:] else _WITHOUT_SECTION
-    for name, part in zip(names, parts, strict=True):
+    for name, part in zip(_NAMES[len(parts)], parts, strict=True):
         if part != part.strip(" ") or not part:
             raise ReferenceInvalid(
                 f"the {name} in a reference to 1Password is empty, or has a blank "
@@ -75,7 +89,11 @@ def _check(parts: list[str]) -> None:
             )
 
 
-_WITHOUT_SECTION = ["vault", "item", "field"]
+_NAMES = {
+    2: ("vault", "item"),
+    3: ("vault", "item", "field"),
+    4: ("vault", "item", "section", "field"),
+}
 
 
 def _attribute(query: str) -> Attribute:

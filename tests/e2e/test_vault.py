@@ -14,7 +14,16 @@ from tests.e2e.audit import AuditLog
 from tests.e2e.operator import Operator
 from tests.e2e.table import Row, becomes, settles
 from tests.e2e.tenant import Tenant, eventually
-from tests.e2e.vaults import TOKEN, Doppler, connection, doppler, fetched, token_secret
+from tests.e2e.vaults import (
+    TOKEN,
+    Doppler,
+    connection,
+    doppler,
+    fetched,
+    stale,
+    sync,
+    token_secret,
+)
 
 STATUS = "patch vaultsecrets/status"
 REALISED = Row(ready=("True", "Synced"), fresh=("True", "Synced"))
@@ -38,16 +47,6 @@ def vault(operator: Operator, tenant: Tenant) -> Iterator[Doppler]:
         tenant.kubectl("wait", "vaultconnections.vaultferry.dev/doppler", *wait)
         yield started
         tenant.kubectl("delete", "vaultconnections.vaultferry.dev", "--all")
-
-
-def stale(reason: str) -> Row:
-    return Row(ready=("True", "Synced"), fresh=("False", reason))
-
-
-def sync(tenant: Tenant, name: str, word: str) -> None:
-    """Ask for newer values now."""
-    annotation = f"vaultferry.dev/force-sync={word}"
-    tenant.kubectl("annotate", "--overwrite", "vaultsecret", name, annotation)
 
 
 def connection_reason(tenant: Tenant) -> str:

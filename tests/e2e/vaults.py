@@ -1,12 +1,16 @@
-"""A Doppler beside a real operator, and what a person writes to use it."""
+"""Vaults beside a real operator, and what a person writes to use them."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tests.e2e.table import Row
 from tests.e2e.tenant import Body, Tenant
 from tests.vaults.doppler_state import State, Token
+from tests.vaults.onepassword_connect import State as ConnectState
+from tests.vaults.onepassword_connect import Token as ConnectToken
+from tests.vaults.onepassword_items import Place
 from tests.vaults.process import Running, running
 
 TOKEN = "dp.st.prd.made-up-token-that-nobody-shows"
@@ -44,11 +48,39 @@ def doppler(values: Mapping[str, str]) -> Iterator[Doppler]:
         yield Doppler(process, state)
 
 
-def token_secret(tenant: Tenant, token: str = TOKEN) -> None:
+@dataclass(frozen=True)
+class Connect:
+    """A 1Password Connect in a process of its own, with one token for all vaults."""
+
+    process: Running
+    state: ConnectState
+
+    def put(self) -> None:
+        """Have it serve what the state is now."""
+        self.process.put(self.state)
+
+    def paths(self) -> list[str]:
+        """Return what it was asked, but for what proves the token."""
+        paths = [entry.path for entry in self.process.requests()]
+        return [path for path in paths if path != "/v1/vaults"]
+
+
+@contextmanager
+def connect(*vaults: Place) -> Iterator[Connect]:
+    """Run a 1Password Connect that holds vaults."""
+    token = ConnectToken(vaults=[vault.id for vault in vaults])
+    state = ConnectState(vaults=list(vaults), tokens={TOKEN: token})
+    with running("onepassword-connect", state, ["--https"]) as process:
+        yield Connect(process, state)
+
+
+def token_secret(
+    tenant: Tenant, token: str = TOKEN, name: str = "doppler-token"
+) -> None:
     """Store the token as a person does."""
     literal = f"--from-literal=token={token}"
     kind = "--type=vaultferry.dev/token"
-    tenant.kubectl("create", "secret", "generic", "doppler-token", kind, literal)
+    tenant.kubectl("create", "secret", "generic", name, kind, literal)
 
 
 def connection(vault: Doppler, **spec: Any) -> Body:
@@ -60,16 +92,43 @@ def connection(vault: Doppler, **spec: Any) -> Body:
         "config": "prd",
         "tokenSecretRef": {"name": "doppler-token"},
     }
+    return _connection("doppler", {"doppler": section, **spec})
+
+
+def connection_to_connect(vault: Connect, **spec: Any) -> Body:
+    """Return the manifest of a VaultConnection to a 1Password Connect."""
+    section = {
+        "address": vault.process.url,
+        "caBundle": vault.process.certificate,
+        "tokenSecretRef": {"name": "connect-token"},
+    }
+    return _connection("connect", {"onePasswordConnect": section, **spec})
+
+
+def fetched(
+    tenant: Tenant, name: str, connection: str = "doppler", **spec: Any
+) -> Body:
+    """Return the manifest of a VaultSecret that takes its values from a vault."""
+    manifest = tenant.manifest(name, {}, connectionRef={"name": connection}, **spec)
+    del manifest["spec"]["sealed"]
+    return manifest
+
+
+def sync(tenant: Tenant, name: str, word: str) -> None:
+    """Ask for newer values now."""
+    annotation = f"vaultferry.dev/force-sync={word}"
+    tenant.kubectl("annotate", "--overwrite", "vaultsecret", name, annotation)
+
+
+def stale(reason: str) -> Row:
+    """Return what is said where the last good Secret stays."""
+    return Row(ready=("True", "Synced"), fresh=("False", reason))
+
+
+def _connection(name: str, spec: Body) -> Body:
     return {
         "apiVersion": "vaultferry.dev/v1alpha1",
         "kind": "VaultConnection",
-        "metadata": {"name": "doppler"},
-        "spec": {"doppler": section, **spec},
+        "metadata": {"name": name},
+        "spec": spec,
     }
-
-
-def fetched(tenant: Tenant, name: str, **spec: Any) -> Body:
-    """Return the manifest of a VaultSecret that takes its values from the vault."""
-    manifest = tenant.manifest(name, {}, connectionRef={"name": "doppler"}, **spec)
-    del manifest["spec"]["sealed"]
-    return manifest

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.acts import ready
 from tests.e2e.audit import AuditLog
 from tests.e2e.operator import Operator
-from tests.e2e.table import Row, becomes
+from tests.e2e.table import Row, becomes, needs_person
 from tests.e2e.tenant import Tenant, eventually
 from tests.e2e.vaults import (
     TOKEN,
@@ -151,10 +151,6 @@ def renamed(vault: Connect) -> None:
     login(vault).title = "Other"
 
 
-def archived(vault: Connect) -> None:
-    login(vault).state = "ARCHIVED"
-
-
 def narrowed(vault: Connect) -> None:
     vault.state.tokens[TOKEN].vaults.clear()
 
@@ -169,7 +165,6 @@ def emptied(vault: Connect) -> None:
     [
         (deleted, "PlaceMissing"),
         (renamed, "PlaceMissing"),
-        (archived, "PlaceMissing"),
         (narrowed, "PlaceForbidden"),
         (emptied, "FieldMissing"),
     ],
@@ -211,7 +206,7 @@ def test_what_may_be_read_is_judged_by_names_whatever_the_reference_says(
         becomes(tenant, name, REALISED)
         assert tenant.data(name) == {"token": "app"}
     for name in ("other", "other-name"):
-        eventually(lambda name=name: tenant.reason(name) == "FieldMissing")
+        becomes(tenant, name, needs_person("FieldMissing"))
 
 
 def test_neither_a_value_nor_a_token_is_shown(

@@ -488,6 +488,14 @@ def saying(text: str, path: str = "") -> Callable[[World], object]:
             ),
             "no-item",
         ),
+        (
+            saying(
+                f'{{"id":"{LOGIN}","title":"Login","version":1,"fields":'
+                r'[{"id":"a","value":"canary\ud800"}]}',
+                f"/{LOGIN}",
+            ),
+            "no-item",
+        ),
         (answering(Fault(size=9 * 2**20, status=200)), "too-large"),
     ],
 )

@@ -159,6 +159,15 @@ def test_an_id_is_meant_for_sure() -> None:
     assert [entry.id for n in "ab" if (entry := locate(found, n))] == ["a", "b"]
 
 
+def test_what_is_in_no_section_is_meant_before_what_is_in_one() -> None:
+    alike = [{"id": "in", "label": "x", **in_section("sect")}, {"id": "out"}]
+    alike[1]["label"] = "x"
+    entry = locate(document("Shop", item(alike), {}, ""), "x")
+
+    assert entry is not None
+    assert entry.id == "out"
+
+
 def test_what_is_called_alike_has_keys_with_ids() -> None:
     twins = [{"id": n, "label": "x", "value": n} for n in "ab"]
 

@@ -254,7 +254,6 @@ class Session:
             if len(found) == 1:
                 item = await self._item(vault, found[0].id, name)
         if item is None:
-            self._ids.pop((vault.id, name), None)
             _check_single(found, "items are called")
             raise PlaceMissing("there is no such item in the vault")
         self._ids[vault.id, name] = item.id

@@ -139,7 +139,7 @@ def test_a_code_changes_the_secret_of_who_wants_codes_and_no_other(
         sync(tenant, name, "1")
     eventually(lambda: tenant.data("code")["code"] != before)
 
-    eventually(lambda: tenant.get("vaultsecret", "db")["status"]["lastHandledSync"])
+    eventually(lambda: "lastHandledSync" in tenant.get("vaultsecret", "db")["status"])
     assert tenant.get("vaultsecret", "db")["status"]["version"] == 1
 
 

@@ -468,7 +468,7 @@ def saying(text: str, path: str = "") -> Callable[[World], object]:
     ("prepare", "detail"),
     [
         (answering(bad_gateway()), "http-502"),
-        (answering(truncated()), "no-json"),
+        (answering(truncated()), "no-item"),
         (answering(Fault(reset=True)), "reset"),
         (answering(Fault(status=400, body="{}")), "http-400"),
         (answering(Fault(status=302, headers={"location": "/canary"})), "http-302"),

@@ -10,7 +10,7 @@ error, never the first of the two.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from vaultferry.core.document import Document
 from vaultferry.core.errors import ReferenceInvalid
@@ -24,12 +24,7 @@ _SHOWN = 10
 _SHOWN_CHARACTERS = 64
 
 
-class _Identified(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-T = TypeVar("T", bound=_Identified)
+T = TypeVar("T")
 
 
 class Identified(Model):
@@ -73,6 +68,10 @@ class Summary(Identified):
     def is_gone(self) -> bool:
         """Whether it is in use no more."""
         return self.state in {"ARCHIVED", "DELETED"}
+
+    def is_called(self, name: str) -> bool:
+        """Tell whether that is its id or its title."""
+        return is_same(self.id, name) or is_same(self.title, name)
 
 
 class Item(Summary):
@@ -180,11 +179,25 @@ def locate(found: Document, reference: str) -> Entry | None:
     return meant[0] if meant else None
 
 
-def called(things: Iterable[T], name: str, label: Callable[[T], str]) -> list[T]:
-    """Return what a name means: what has it as its id, else what is called so."""
-    every = tuple(things)
-    named = [thing for thing in every if is_same(thing.id, name)]
-    return named or [thing for thing in every if is_same(label(thing), name)]
+class Names(Generic[T]):
+    """Things by their ids and by what they are called."""
+
+    def __init__(
+        self,
+        things: Iterable[T],
+        identify: Callable[[T], str],
+        label: Callable[[T], str],
+    ) -> None:
+        self._ids: dict[str, list[T]] = {}
+        self._labels: dict[str, list[T]] = {}
+        for thing in things:
+            self._ids.setdefault(identify(thing).casefold(), []).append(thing)
+            self._labels.setdefault(label(thing).casefold(), []).append(thing)
+
+    def meant(self, name: str) -> list[T]:
+        """Return what a name means: what has it as its id, else what is called so."""
+        folded = name.casefold()
+        return self._ids.get(folded) or self._labels.get(folded) or []
 
 
 def is_same(one: str, other: str) -> bool:
@@ -267,9 +280,9 @@ def _within(entries: Sequence[Entry], section: str) -> list[Entry]:
     if not section:
         return list(entries)
     inside = [entry for entry in entries if entry.section is not None]
-    return [e for e in inside if is_same(e.section or "", section)] or [
-        e for e in inside if is_same(e.section_label, section)
-    ]
+    return Names(
+        inside, lambda entry: entry.section or "", lambda entry: entry.section_label
+    ).meant(section)
 
 
 def _meant(entries: Sequence[Entry], name: str) -> list[Entry]:
@@ -278,6 +291,7 @@ def _meant(entries: Sequence[Entry], name: str) -> list[Entry]:
         of_kind = [entry for entry in entries if entry.is_file is is_file]
         outside = [entry for entry in of_kind if entry.section is None]
         for among in (outside, of_kind):
-            if meant := called(among, name, lambda entry: entry.label):
+            names = Names(among, lambda entry: entry.id, lambda entry: entry.label)
+            if meant := names.meant(name):
                 return meant
     return []

@@ -29,7 +29,7 @@ from vaultferry.core.errors import (
     ValueInvalid,
 )
 from vaultferry.core.model import Model
-from vaultferry.core.opitem import Entry, Identified, Item, Summary
+from vaultferry.core.opitem import Entry, Identified, Item, Names, Summary
 from vaultferry.core.provider import Provider
 from vaultferry.core.vaultconnection import Address, Bundle, TokenRef
 from vaultferry.outbound import Answer, Outbound
@@ -68,6 +68,18 @@ class Settings(Model):
 
 class _Vault(Identified):
     name: str
+
+
+class _Titled(NamedTuple):
+    """What is kept of the thousands of items that a vault may have."""
+
+    id: str
+    title: str
+
+
+_VAULTS = TypeAdapter(list[_Vault])
+_SUMMARIES = TypeAdapter(list[Summary])
+_ITEM = TypeAdapter(Item)
 
 
 class _Place(NamedTuple):
@@ -158,18 +170,18 @@ class _List(Generic[T]):
     """A list that many look into and that is asked for by one at a time."""
 
     def __init__(
-        self, ask: Callable[[], Awaitable[list[T]]], clock: Callable[[], float]
+        self, ask: Callable[[], Awaitable[Names[T]]], clock: Callable[[], float]
     ) -> None:
         self._ask = ask
         self._clock = clock
-        self._found: list[T] = []
+        self._found: Names[T] | None = None
         self._asked = -inf
         self._lock = asyncio.Lock()
 
-    async def get(self, after: float) -> list[T]:
-        """Return it as it was when it was asked for after a time, or at any time."""
+    async def get(self, after: float) -> Names[T]:
+        """Return it as it was when it was asked for after a time; -inf: at any."""
         async with self._lock:
-            if self._asked == -inf or self._asked < after:
+            if self._found is None or self._asked < after:
                 now = self._clock()
                 self._found = await self._ask()
                 self._asked = now
@@ -192,7 +204,7 @@ class Session:
         self._headers = _http.bearer(token)
         self._clock = clock
         self._vaults = _List(self._list_vaults, clock)
-        self._titles: dict[str, _List[Summary]] = {}
+        self._titles: dict[str, _List[_Titled]] = {}
         self._ids: dict[tuple[str, str], str] = {}
         """Of items, by the id of their vault and what they are called."""
 
@@ -213,11 +225,12 @@ class Session:
         """See whether the token is taken; see `Session`."""
         await self._vaults.get(inf)
 
-    async def _list_vaults(self) -> list[_Vault]:
+    async def _list_vaults(self) -> Names[_Vault]:
         answer = await self._get("/vaults")
         if answer.status == HTTPStatus.FORBIDDEN:
             raise AuthenticationFailed("the vault does not take the token")
-        return _read(answer, TypeAdapter(list[_Vault]))
+        vaults = _read(answer, _VAULTS)
+        return Names(vaults, lambda vault: vault.id, lambda vault: vault.name)
 
     async def _named_vault(self, name: str, began: float) -> _Vault:
         """Return the vault of a name or id.
@@ -228,11 +241,10 @@ class Session:
         """
         found: list[_Vault] = []
         for after in (began - _NAMES_SECONDS, began):
-            vaults = await self._vaults.get(after)
-            found = opitem.called(vaults, name, lambda vault: vault.name)
+            found = (await self._vaults.get(after)).meant(name)
             if len(found) == 1:
                 return found[0]
-        _check_single(found, "vaults are called")
+        _check_single([vault.id for vault in found], "vaults are called")
         raise PlaceForbidden(
             "there is no such vault, or the token of the connection may not read it"
         )
@@ -246,7 +258,7 @@ class Session:
         """
         first = self._ids.get((vault.id, name)) or name
         item = await self._item(vault, first, name) if _ID.fullmatch(first) else None
-        found: list[Summary] = []
+        found: list[_Titled] = []
         for after in (-inf, began):
             if item is not None:
                 break
@@ -254,20 +266,19 @@ class Session:
             if len(found) == 1:
                 item = await self._item(vault, found[0].id, name)
         if item is None:
-            _check_single(found, "items are called")
+            _check_single([titled.id for titled in found], "items are called")
             raise PlaceMissing("there is no such item in the vault")
         self._ids[vault.id, name] = item.id
         return item
 
-    async def _titled(self, vault: _Vault, name: str, after: float) -> list[Summary]:
+    async def _titled(self, vault: _Vault, name: str, after: float) -> list[_Titled]:
         titles = self._titles.get(vault.id)
         if titles is None:
             titles = _List(lambda: self._list_items(vault), self._clock)
             self._titles[vault.id] = titles
-        summaries = await titles.get(after)
-        return opitem.called(summaries, name, lambda summary: summary.title)
+        return (await titles.get(after)).meant(name)
 
-    async def _list_items(self, vault: _Vault) -> list[Summary]:
+    async def _list_items(self, vault: _Vault) -> Names[_Titled]:
         answer = None
         try:
             answer = await self._get(f"/vaults/{quote(vault.id, safe='')}/items")
@@ -279,8 +290,9 @@ class Session:
                 "the vault has too many items to find one by its title: write its id"
             )
         _check_place(answer)
-        found = _read(answer, TypeAdapter(list[Summary]))
-        return [summary for summary in found if not summary.is_gone]
+        found = _read(answer, _SUMMARIES)
+        titles = (_Titled(each.id, each.title) for each in found if not each.is_gone)
+        return Names(titles, lambda titled: titled.id, lambda titled: titled.title)
 
     async def _item(self, vault: _Vault, item_id: str, name: str) -> Item | None:
         """Return an item, if it is there and still called so."""
@@ -288,9 +300,8 @@ class Session:
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         _check_place(answer)
-        item = _read(answer, TypeAdapter(Item))
-        fits = opitem.called([item], name, lambda each: each.title)
-        return item if fits and not item.is_gone else None
+        item = _read(answer, _ITEM)
+        return item if item.is_called(name) and not item.is_gone else None
 
     async def _contents(self, vault: _Vault, item: Item) -> dict[str, bytes]:
         """Return the contents of files, those that are not too large."""
@@ -332,10 +343,10 @@ def _check_place(answer: Answer) -> None:
         raise PlaceMissing("there is no such item in the vault")
 
 
-def _check_single(found: Sequence[Identified], what: str) -> None:
-    if len(found) > 1:
-        ids = opitem.listed(each.id for each in found)
-        raise ReferenceInvalid(f"several {what} so: write the id of one: {ids}")
+def _check_single(ids: Sequence[str], what: str) -> None:
+    if len(ids) > 1:
+        shown = opitem.listed(ids)
+        raise ReferenceInvalid(f"several {what} so: write the id of one: {shown}")
 
 
 def _read(answer: Answer, shape: TypeAdapter[T]) -> T:
@@ -344,9 +355,9 @@ def _read(answer: Answer, shape: TypeAdapter[T]) -> T:
     Raises:
         VaultFailure: it is not good, or of another shape.
     """
-    found = _http.document(answer)
+    _http.check(answer)
     with suppress(ValueError):  # Its text quotes values, and is not to stay behind.
-        return shape.validate_python(found)
+        return shape.validate_json(answer.body)
     raise _http.unreachable("no-item")
 
 

@@ -470,6 +470,7 @@ def saying(text: str, path: str = "") -> Callable[[World], object]:
         (answering(bad_gateway()), "http-502"),
         (answering(truncated()), "no-item"),
         (answering(Fault(reset=True)), "reset"),
+        (answering(Fault(reset=True, path=f"/v1/vaults/{SHOP}/items")), "reset"),
         (answering(Fault(status=400, body="{}")), "http-400"),
         (answering(Fault(status=302, headers={"location": "/canary"})), "http-302"),
         (saying('{"canary": 1}'), "no-item"),

@@ -7,7 +7,6 @@ one list of a vault serves all its items, and no name gets into a filter.
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -18,22 +17,22 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from vaultferry.core import openssh, opitem, opref
-from vaultferry.core.document import Document, Wanted
+from vaultferry.core import opitem, opref
+from vaultferry.core.document import Document
 from vaultferry.core.errors import (
     AuthenticationFailed,
     PlaceForbidden,
     PlaceMissing,
     ReferenceInvalid,
     Unreachable,
-    ValueInvalid,
 )
 from vaultferry.core.model import Model
-from vaultferry.core.opitem import Entry, Identified, Item, Names, Summary
+from vaultferry.core.opitem import Identified, Item, Names, Summary
 from vaultferry.core.provider import Provider
 from vaultferry.core.vaultconnection import Address, Bundle, TokenRef
 from vaultferry.outbound import Answer, Outbound
-from vaultferry.providers import _http
+from vaultferry.providers import _http, _onepassword
+from vaultferry.providers._onepassword import Place, is_id
 
 # A list of 20,000 titles, or an item of 1Password's own largest size.
 _LIMIT = 8 * 1024 * 1024
@@ -45,10 +44,6 @@ _FIRST_PAUSE_SECONDS = 0.1
 # As old may be what is known of the vaults' names; the check of a connection that rests
 # looks them up more often.
 _NAMES_SECONDS = 600.0
-
-_ID = re.compile(r"[0-9a-z]{26}")
-_CODES = "?otp"
-_OPENSSH = "?openssh"
 
 T = TypeVar("T")
 
@@ -82,86 +77,18 @@ _SUMMARIES = TypeAdapter(list[Summary])
 _ITEM = TypeAdapter(Item)
 
 
-class _Place(NamedTuple):
-    vault: str
-    item: str
-    is_codes: bool
-
-    @classmethod
-    def parse(cls, text: str) -> "_Place":
-        names, mark, _ = text.partition(_CODES)
-        vault, item = names.split("/")
-        return cls(vault, item, bool(mark))
-
-
-def _find(settings: Settings, reference: str) -> Wanted:
-    found = opref.parse(reference)
-    place = _place(found.vault, found.item)
-    # Codes change by themselves, so who wants one has a place that others do not share.
-    place += _CODES if found.attribute == "otp" else ""
-    key = "/".join(part for part in (found.section, found.field) if part)
-    key += _OPENSSH if found.attribute == "openssh" else ""
-    return Wanted(place, key, _canonical(settings, place, ""))
-
-
-def _whole(settings: Settings, path: str) -> str:
-    del settings
-    return _place(*opref.parse_item(path))
-
-
-def _place(vault: str, item: str) -> str:
-    return f"{vault}/{item}".lower()
-
-
-def _canonical(settings: Settings, place: str, key: str) -> str:
-    """Return how canonical references begin there: as far as names are known."""
-    del settings, key
-    vault, item, _ = _Place.parse(place)
-    if _ID.fullmatch(vault):
-        return ""
-    return f"{vault}/" if _ID.fullmatch(item) else f"{vault}/{item}/"
-
-
-def _pick(document: Document, key: str) -> bytes | None:
-    name, mark, _ = key.partition(_OPENSSH)
-    entry = opitem.locate(document, name)
-    value = document.values.get(entry.key) if entry else None
-    if entry is None or value is None:
-        return None
-    if entry.is_left:
-        raise ReferenceInvalid(
-            f"the file {opitem.listed([entry.shown])} is not fetched: it has more than "
-            f"{opitem.LARGEST_FILE // 1024} KiB, or the item more than "
-            f"{opitem.MOST_FILES} files"
-        )
-    return _converted(value, entry) if mark else value
-
-
-def _converted(value: bytes, entry: Entry) -> bytes:
-    key = openssh.converted(value)
-    if key is None:
-        shown = opitem.listed([entry.shown])
-        raise ValueInvalid(f"the field {shown} holds no private key in PKCS #8")
-    return key
-
-
-def _origin(document: Document, key: str) -> str | None:
-    entry = opitem.locate(document, key.partition(_OPENSSH)[0])
-    return document.origins[entry.key] if entry else None
-
-
 PROVIDER = Provider(
     name="onepassword-connect",
     field="onePasswordConnect",
     summary="a 1Password Connect server",
     settings=Settings,
     token=lambda settings: settings.token_secret_ref,
-    find=_find,
-    whole=_whole,
-    canonical=_canonical,
+    find=_onepassword.find,
+    whole=_onepassword.whole,
+    canonical=_onepassword.canonical,
     references=f"`{opref.SHAPE}`",
-    pick=_pick,
-    origin=_origin,
+    pick=_onepassword.pick,
+    origin=_onepassword.origin,
     caseless=True,
 )
 
@@ -210,7 +137,7 @@ class Session:
 
     async def fetch(self, place: str, known: Document | None) -> Document:
         """Return what is in an item; see `Session`."""
-        wanted, began = _Place.parse(place), self._clock()
+        wanted, began = Place.parse(place), self._clock()
         vault = await self._named_vault(wanted.vault, began)
         item = await self._named_item(vault, wanted.item, began)
         if wanted.is_codes:
@@ -257,7 +184,7 @@ class Session:
             ReferenceInvalid: there are several.
         """
         first = self._ids.get((vault.id, name)) or name
-        item = await self._item(vault, first, name) if _ID.fullmatch(first) else None
+        item = await self._item(vault, first, name) if is_id(first) else None
         found: list[_Titled] = []
         for after in (-inf, began):
             if item is not None:

@@ -57,13 +57,13 @@ def test_after_a_minute_it_is_repaired_once() -> None:
     assert world.step().name == "waiting"
 
 
-def test_a_fight_that_stopped_costs_one_read_until_it_is_over() -> None:
+def test_a_fight_that_stopped_costs_nothing_until_it_is_over() -> None:
     world = fought()
     world.now += 60
 
     result = world.step()
 
-    assert (result.again, world.calls) == (240, ["get secret"])
+    assert (result.again, world.calls) == (240, [])
 
 
 def test_five_minutes_without_a_revert_it_is_ready_again() -> None:
@@ -91,7 +91,7 @@ def test_after_a_restart_a_fight_is_looked_at_once_and_forgotten() -> None:
 
     world.step()
 
-    assert world.calls == ["get secret", "patch status"]
+    assert world.calls == ["patch status"]
     assert world.says == {"Ready": "Synced"}
 
 

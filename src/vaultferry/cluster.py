@@ -234,7 +234,7 @@ class Cluster:
         few = {"limit": str(_PAGE_OF_WHOLE)}
         return self._pages(_vaultconnections(namespace), few, _JSON)
 
-    async def watch_secrets(
+    def watch_secrets(
         self, namespace: str | None, resource_version: str, seconds: int
     ) -> AsyncIterator[tuple[str, Body]]:
         """Yield (type, metadata) of changes of Secrets, bookmarks included.
@@ -250,18 +250,37 @@ class Cluster:
         Raises:
             Expired: the resourceVersion is too old.
         """
+        selection = {"fieldSelector": _NOT_HELM}
+        since = resource_version, seconds
+        return self._watch(_secrets(namespace), since, selection, _META)
+
+    def watch_vaultconnections(
+        self, namespace: str | None, resource_version: str, seconds: int
+    ) -> AsyncIterator[tuple[str, Body]]:
+        """Yield (type, object) of changes of VaultConnections, as `watch_secrets`."""
+        since = resource_version, seconds
+        return self._watch(_vaultconnections(namespace), since, {}, _JSON)
+
+    async def _watch(
+        self,
+        path: str,
+        since: tuple[str, int],
+        selection: Mapping[str, str],
+        accept: str,
+    ) -> AsyncIterator[tuple[str, Body]]:
+        version, seconds = since
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
-            "resourceVersion": resource_version,
-            "fieldSelector": _NOT_HELM,
+            "resourceVersion": version,
             "timeoutSeconds": str(seconds),
+            **selection,
         }
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=10, sock_read=_FIRST_WORD_SECONDS
         )
-        path = f"{_secrets(namespace)}?{urlencode(query)}"
-        response = await self._send("GET", path, None, _META, limits)
+        url = f"{path}?{urlencode(query)}"
+        response = await self._send("GET", url, None, accept, limits)
         silence = _FIRST_WORD_SECONDS
         try:
             while line := await _line(response.content, silence):

@@ -24,6 +24,10 @@ class Connections:
         """Return a VaultConnection as last seen."""
         return self._kept.get(key)
 
+    def keys(self) -> frozenset[Key]:
+        """Return the keys of the VaultConnections in view."""
+        return frozenset(self._kept)
+
     def put(self, body: Mapping[str, Any]) -> bool:
         """Take an object from a watch or an answer; False if it is old news."""
         key, new = Key.of(body), VaultConnection.parse(body)

@@ -101,12 +101,12 @@ class Scene:
     async def _play(self, answers: Sequence[Answer]) -> None:
         script, times = Script(*answers), iter(range(1_000))
         watch = SecretWatch(
-            script,
-            self.scope,
-            self.secrets,
-            self._wake,
-            self.restarts.append,
-            lambda: float(next(times)),
+            cluster=script,
+            scope=self.scope,
+            secrets=self.secrets,
+            moved=self._wake,
+            restarted=self.restarts.append,
+            clock=lambda: float(next(times)),
         )
         task = asyncio.create_task(watch.run())
         ended = asyncio.create_task(script.silent.wait())

@@ -31,8 +31,7 @@ class Serving(Cluster):
 
 
 def watch(cluster: Cluster) -> VaultSecretWatch:
-    nobody = (VaultSecrets(), lambda *_: None, lambda *_: None)
-    handlers = partial(watching.registry, NOWHERE, *nobody)
+    handlers = partial(watching.registry, NOWHERE, VaultSecrets(), lambda *_: None)
     return VaultSecretWatch(cluster, handlers, [None], print, asyncio.Event())
 
 

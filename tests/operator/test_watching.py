@@ -1,6 +1,6 @@
 """The glue to kopf: it watches, and can write nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -38,13 +38,7 @@ class Glue:
         self.woken: list[Key] = []
         self.lanes: list[Lane] = []
         access = ApiServer("https://api.example.com")
-        self.connections: list[tuple[str | None, str]] = []
-        self.registry = registry(
-            access, self.vaultsecrets, self._wake, self._connection, ignored
-        )
-
-    def _connection(self, kind: str | None, body: Mapping[str, Any]) -> None:
-        self.connections.append((kind, body["metadata"]["name"]))
+        self.registry = registry(access, self.vaultsecrets, self._wake, ignored)
 
     def handlers(self, kind: str) -> dict[str, Any]:
         found = vars(self.registry)[kind].get_all_handlers()
@@ -52,10 +46,6 @@ class Glue:
 
     def tell(self, kind: str | None, body: Body) -> None:
         seen = self.handlers("_watching")["seen"]
-        assert run(seen(event={"type": kind, "object": body}, memo=None)) is None
-
-    def tell_of_connection(self, kind: str | None, body: Body) -> None:
-        seen = self.handlers("_watching")["connection_seen"]
         assert run(seen(event={"type": kind, "object": body}, memo=None)) is None
 
     def _wake(self, key: Key, lane: Lane) -> None:
@@ -67,7 +57,7 @@ def test_kopf_has_no_handler_that_writes() -> None:
     glue = Glue()
 
     assert [kind for kind in WRITERS if glue.handlers(kind)] == []
-    assert glue.handlers("_watching").keys() == {"seen", "connection_seen"}
+    assert glue.handlers("_watching").keys() == {"seen"}
     assert glue.handlers("_activities").keys() == {"login"}
 
 
@@ -75,16 +65,6 @@ def test_every_kind_of_handler_that_kopf_knows_was_looked_at() -> None:
     kinds = set(vars(Glue().registry))
 
     assert kinds == {*WRITERS, "_watching", "_activities"}
-
-
-@pytest.mark.parametrize("kind", [None, "MODIFIED", "DELETED"])
-def test_what_happens_to_a_connection_is_passed_on(kind: str | None) -> None:
-    glue = Glue()
-
-    glue.tell_of_connection(kind, {"metadata": {"name": "vault"}})
-
-    assert glue.connections == [(kind, "vault")]
-    assert glue.woken == []
 
 
 @pytest.mark.parametrize("kind", [None, "ADDED", "MODIFIED"])
@@ -193,8 +173,7 @@ class Door:
             self.credentials,
             proxy=here if as_proxy else None,
         )
-        nothing = VaultSecrets(), lambda *_: None, lambda *_: None
-        logins = registry(access, *nothing, self._tell)
+        logins = registry(access, VaultSecrets(), lambda *_: None, self._tell)
         [login] = vars(logins)["_activities"].get_all_handlers()
         for path in paths:
             given = await login.fn()

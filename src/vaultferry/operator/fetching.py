@@ -5,20 +5,23 @@ other vault, and no VaultSecret.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
 from operator import attrgetter
 from time import monotonic, time
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
 from vaultferry.cluster import Cluster
 from vaultferry.connecting import Connector
 from vaultferry.connections import Connections
-from vaultferry.core.answers import Absent, Expired, Stale
-from vaultferry.core.errors import ApiForbidden, Failure
+from vaultferry.core.answers import Absent, Stale
+from vaultferry.core.errors import Failure
 from vaultferry.core.urgency import Lane
 from vaultferry.operator import clock
+from vaultferry.operator.connectionwatch import ConnectionWatch
+from vaultferry.operator.metrics import Metrics
 from vaultferry.operator.queue import Closed, WorkQueue
 from vaultferry.operator.settings import Settings
 from vaultferry.outbound import Outbound
@@ -54,23 +57,31 @@ class Fetching:
         settings: Settings,
         views: Views,
         wake: Callable[[Key, Lane], None],
-        count: Callable[[str], None],
+        metrics: Metrics,
     ) -> None:
         self._cluster = cluster
         self._scopes = settings.scopes
         self._views = views
         self._wake = wake
         self._outbound = Outbound(settings.exceptions, settings.proxy)
-        self.complete = asyncio.Event()
-        """Set once a VaultConnection that is not in view is known not to be there."""
-
+        self._watches = {
+            scope: ConnectionWatch(
+                cluster=cluster,
+                scope=scope,
+                connections=views.connections,
+                moved=self._seen,
+                restarted=partial(metrics.restarted, "vaultconnections"),
+                clock=monotonic,
+            )
+            for scope in settings.scopes
+        }
         self._due: WorkQueue[PlaceKey] = WorkQueue(
             monotonic, lambda place: place.connection.namespace, _unmeasured, _turn
         )
         self._moved: WorkQueue[Key] = WorkQueue(
             monotonic, attrgetter("namespace"), _unmeasured
         )
-        around = Around(monotonic, time, count)
+        around = Around(monotonic, time, metrics.fetched)
         self.places = Places(self._due.add, wake, self.look_at, around)
         self._connect = Connector(
             cluster,
@@ -87,23 +98,16 @@ class Fetching:
         """Have a connection looked after."""
         self._moved.add(connection, Lane.URGENT)
 
-    def seen(self, kind: str | None, body: Mapping[str, Any]) -> None:
-        """Take a VaultConnection from a watch event, or from a list."""
-        key = Key.of(body)
-        if kind == "DELETED":
-            self._views.connections.drop(key, body["metadata"]["uid"])
-        elif not self._views.connections.put(body):
-            return
-        self.look_at(key)
-        self._wake_users(key)
+    async def known(self, scope: str | None) -> None:
+        """Wait until a connection not in view is known not to be there."""
+        await self._watches[scope].complete.wait()
 
     async def run(self) -> None:
-        """List the connections, then work until cancelled."""
+        """Watch and work until cancelled."""
         try:
-            for scope in self._scopes:
-                await self._list(scope)
-            self.complete.set()
             async with asyncio.TaskGroup() as group:
+                for watch in self._watches.values():
+                    group.create_task(watch.run())
                 for _ in range(_WORKERS):
                     group.create_task(_work(self._due, self.places))
                 for _ in range(_AT_A_TIME):
@@ -111,24 +115,9 @@ class Fetching:
         finally:
             await self._outbound.close()
 
-    async def _list(self, scope: str | None) -> None:
-        """List the connections: kopf does not tell when its own list is complete."""
-        pages = self._cluster.list_vaultconnections(scope)
-        try:
-            async for page, _ in pages:
-                for body in page:
-                    self.seen(None, body)
-        except Absent:
-            # Their kind is not served: a cluster may do without external vaults.
-            return
-        except (Expired, Failure, Stale) as error:
-            reason = type(error).__name__
-            log.warning("VaultConnections not listed", within=scope, reason=reason)
-            if isinstance(error, ApiForbidden):
-                # After an upgrade without the new rights all else is to go on.
-                self.complete.set()
-            await asyncio.sleep(_RETRY_SECONDS)
-            await self._list(scope)
+    def _seen(self, connection: Key) -> None:
+        self.look_at(connection)
+        self._wake_users(connection)
 
     def _wake_users(self, connection: Key) -> None:
         for key in self._views.vaultsecrets.connected(connection):

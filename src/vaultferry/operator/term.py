@@ -64,14 +64,13 @@ class Term:
         self._gate = Gate(settings.scopes, self.queue.add)
         wake = self._gate.add
         views = Views(self.connections, self.vaultsecrets, self.secrets)
-        self._fetching = Fetching(cluster, settings, views, wake, metrics.fetched)
+        self._fetching = Fetching(cluster, settings, views, wake, metrics)
         self.places = self._fetching.places
         handlers = partial(
             watching.registry,
             server,
             self.vaultsecrets,
             wake,
-            self._fetching.seen,
         )
         self.vaultsecret_watch = VaultSecretWatch(
             cluster,
@@ -82,12 +81,12 @@ class Term:
         )
         self.secret_watches = {
             scope: SecretWatch(
-                cluster,
-                scope,
-                self.secrets,
-                self._moved,
-                partial(metrics.restarted, "secrets"),
-                monotonic,
+                cluster=cluster,
+                scope=scope,
+                secrets=self.secrets,
+                moved=self._moved,
+                restarted=partial(metrics.restarted, "secrets"),
+                clock=monotonic,
             )
             for scope in settings.scopes
         }
@@ -164,7 +163,7 @@ class Term:
 
     async def _open(self, scope: str | None) -> None:
         await self.secret_watches[scope].complete.wait()
-        await self._fetching.complete.wait()
+        await self._fetching.known(scope)
         self._gate.open(scope)
         await self._leftovers.run(scope)
 

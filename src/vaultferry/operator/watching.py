@@ -15,7 +15,6 @@ import aiohttp
 import kopf
 
 from vaultferry.apiserver.server import ApiServer
-from vaultferry.core import vaultconnection
 from vaultferry.core.model import GROUP, VERSION
 from vaultferry.core.urgency import Lane, lane
 from vaultferry.core.vaultsecret import PLURAL
@@ -91,10 +90,9 @@ def registry(
     server: ApiServer,
     vaultsecrets: VaultSecrets,
     wake: Callable[[Key, Lane], None],
-    tell_of_connection: Callable[[str | None, Mapping[str, Any]], None],
     answered: Answered,
 ) -> kopf.OperatorRegistry:
-    """Return kopf's handlers: a login, and what keeps the views current."""
+    """Return kopf's handlers: a login, and what keeps the view current."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
@@ -111,17 +109,7 @@ def registry(
         elif vaultsecrets.put(body):
             wake(key, lane(body, listed=event["type"] is None))
 
-    _tell_of_connections(handlers, tell_of_connection)
     return handlers
-
-
-def _tell_of_connections(
-    handlers: kopf.OperatorRegistry,
-    tell: Callable[[str | None, Mapping[str, Any]], None],
-) -> None:
-    @kopf.on.event(GROUP, VERSION, vaultconnection.PLURAL, registry=handlers)
-    async def connection_seen(event: Mapping[str, Any], **_: Any) -> None:
-        tell(event["type"], event["object"])
 
 
 def settings() -> kopf.OperatorSettings:

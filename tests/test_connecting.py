@@ -1,6 +1,8 @@
 """VaultConnections, against stand-ins for the API server and for the vault."""
 
 import base64
+from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -16,6 +18,7 @@ from vaultferry.connecting import Connector
 from vaultferry.core.addresses import Exceptions
 from vaultferry.core.consent import ALLOW
 from vaultferry.core.errors import AuthenticationFailed, Unreachable
+from vaultferry.core.provider import Kept
 from vaultferry.core.vaultconnection import VaultConnection
 from vaultferry.outbound import Outbound
 from vaultferry.views import Key
@@ -32,6 +35,7 @@ class Office(World):
         super().__init__()
         self.vault = Vault({"shop/prd": {}})
         self.tokens: list[bytes] = []
+        self.keys: list[Mapping[str, bytes]] = []
         self.users: list[Key] = []
         doppler = providers.load("doppler")
         monkeypatch.setattr(doppler, "session", self._session)
@@ -48,9 +52,12 @@ class Office(World):
         self.cluster.connections[WAY] = connection_body(**spec)
         self.see()
 
-    def _session(self, settings: object, token: bytes, outbound: object) -> Vault:
+    def _session(
+        self, settings: object, token: Mapping[str, bytes], outbound: object
+    ) -> Vault:
         del settings, outbound
-        self.tokens.append(token)
+        self.keys.append(token)
+        self.tokens += token.values()
         return self.vault
 
     def see(self, **metadata: Any) -> None:
@@ -278,3 +285,40 @@ def test_a_token_is_shown_nowhere(office: Office) -> None:
     shown = repr(office.connector), str(office.cluster.connections), repr(connecting)
     assert CANARY not in str(shown)
     assert isinstance(office.cluster, StandIn)
+
+
+@pytest.fixture
+def several(office: Office, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """One whose provider wants two keys of the Secret, and takes a third along."""
+    doppler = providers.load("doppler")
+    kept = Kept("token", ("a", "b"), optional=("c",))
+    provider = replace(doppler.PROVIDER, token=lambda _: kept)
+    monkeypatch.setattr(doppler, "PROVIDER", provider)
+    return office
+
+
+def _encoded(**data: bytes) -> Body:
+    return {"data": {key: base64.b64encode(data[key]).decode() for key in data}}
+
+
+@pytest.mark.parametrize("third", [{}, {"c": b"3"}], ids=["without", "with"])
+def test_a_session_gets_the_keys_that_its_provider_asks_for_and_no_others(
+    several: Office, third: dict[str, bytes]
+) -> None:
+    several.store_token(**_encoded(a=b"1", b=b"2", other=b"canary", **third))
+    several.look()
+
+    assert several.said == ("True", "Verified")
+    assert several.keys == [{"a": b"1", "b": b"2"} | third]
+
+
+@pytest.mark.parametrize("given", [{"a": b"1"}, {"a": b"1", "b": b""}])
+def test_of_several_keys_the_one_that_lacks_is_named(
+    several: Office, given: dict[str, bytes]
+) -> None:
+    several.store_token(**_encoded(**given))
+    several.look()
+
+    message = several.cluster.connections[WAY]["status"]["conditions"][0]["message"]
+    assert message == "Secret token has no key b"
+    assert several.keys == []

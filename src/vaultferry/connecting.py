@@ -1,6 +1,6 @@
 """The story of one VaultConnection: get its token, open its vault, say how it does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -16,6 +16,7 @@ from vaultferry.core.errors import (
     InvalidSpec,
     VaultFailure,
 )
+from vaultferry.core.provider import Kept
 from vaultferry.core.secret import REFUSED_TYPES, Content, Seen
 from vaultferry.core.vaultconnection import VaultConnection
 from vaultferry.outbound import Outbound
@@ -78,13 +79,13 @@ class Connector:
             ConnectionNotReady: the token cannot be had, or the spec is not right.
         """
         module, settings = _understood(resource)
-        reference = module.PROVIDER.token(settings)
-        where = Key(key.namespace, reference.name)
+        kept = module.PROVIDER.token(settings)
+        where = Key(key.namespace, kept.secret)
         self.connections.takes_token(key, where)
         seen, about = self.secrets.get(where), (resource.uid, resource.generation)
         if seen and self.places.version(key) == (*about, *seen.identity):
             return
-        seen, token = await self._token(where, reference.key, key.name)
+        seen, token = await self._token(where, kept, key.name)
         try:
             session = module.session(settings, token, self.outbound)
         except AuthenticationFailed as failure:
@@ -95,7 +96,9 @@ class Connector:
         self._judge(key, None)
         self.wake_users(key)
 
-    async def _token(self, where: Key, key: str, name: str) -> tuple[Seen, bytes]:
+    async def _token(
+        self, where: Key, kept: Kept, name: str
+    ) -> tuple[Seen, Mapping[str, bytes]]:
         try:
             body = await self.cluster.get_secret(*where)
         except Absent:
@@ -103,9 +106,15 @@ class Connector:
         self.secrets.put(body)
         seen, content = Seen.parse(body), Content.parse(body)
         _check_consent(seen, content, name)
-        if not content.data.get(key):
-            raise ConnectionNotReady(f"Secret {where.name} has no key {key}")
-        return seen, content.data[key]
+        found = {
+            key: content.data[key]
+            for key in (*kept.keys, *kept.optional)
+            if content.data.get(key)
+        }
+        for key in kept.keys:
+            if key not in found:
+                raise ConnectionNotReady(f"Secret {where.name} has no key {key}")
+        return seen, found
 
     def _is_heard(self, key: Key) -> bool:
         """Tell whether the vault answered well not long ago."""

@@ -50,7 +50,7 @@ class Shop:
     ) -> Session:
         """Return a session of an identity."""
         given = settings_of(name, self.server, **settings)
-        token = (secret or f"{SECRET}-{name}").encode()
+        token = {"token": (secret or f"{SECRET}-{name}").encode()}
         return infisical.session(given, token, self.outbound, self.clock)
 
     def allow(self, name: str, *rules: Rule) -> None:

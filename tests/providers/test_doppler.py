@@ -55,7 +55,7 @@ async def opened(
         server.faults = list(faults)
         where = settings(address=server.url, caBundle=server.certificate)
         try:
-            yield server, doppler.session(where, token.encode(), outbound)
+            yield server, doppler.session(where, {"token": token.encode()}, outbound)
         finally:
             await outbound.close()
 

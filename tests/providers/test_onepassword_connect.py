@@ -600,8 +600,10 @@ def test_what_is_no_token_opens_no_session() -> None:
     async def story() -> None:
         outbound = Outbound(Exceptions.parse([]))
         with pytest.raises(AuthenticationFailed):
-            onepassword_connect.session(settings, b"canary\n token", outbound)
-        onepassword_connect.session(settings, b" good\n", outbound)
+            onepassword_connect.session(
+                settings, {"token": b"canary\n token"}, outbound
+            )
+        onepassword_connect.session(settings, {"token": b" good\n"}, outbound)
         await outbound.close()
 
     run(story())

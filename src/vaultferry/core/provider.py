@@ -11,6 +11,25 @@ from vaultferry.core.vaultconnection import TokenRef
 S = TypeVar("S", bound=Model)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Where a credential is kept: a Secret of the connection's own namespace."""
+
+    secret: str
+    """The name of the Secret."""
+
+    keys: tuple[str, ...]
+    """The keys in it that there have to be."""
+
+    optional: tuple[str, ...] = ()
+    """Those that are taken along where they are there."""
+
+    @classmethod
+    def at(cls, reference: TokenRef) -> "Kept":
+        """Return where a token is that is all of a credential."""
+        return cls(reference.name, (reference.key,))
+
+
 class Session(Protocol):
     """A connection to a vault with one credential."""
 
@@ -54,8 +73,8 @@ class Provider(Generic[S]):
     settings: type[S]
     """What the section holds."""
 
-    token: Callable[[S], TokenRef]
-    """Returns where the token is kept."""
+    token: Callable[[S], Kept]
+    """Returns where the token is kept, or what else the credential is."""
 
     find: Callable[[S, str], Wanted]
     """Returns what a reference means; raises ReferenceInvalid."""

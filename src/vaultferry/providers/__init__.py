@@ -19,8 +19,19 @@ class Module(Protocol):
 
     PROVIDER: Provider[Any]
 
-    def session(self, settings: Any, token: bytes, outbound: Outbound) -> Session:
-        """Return a session with one credential; nothing is called yet."""
+    def session(
+        self, settings: Any, token: Mapping[str, bytes], outbound: Outbound
+    ) -> Session:
+        """Return a session with one credential; nothing is called yet.
+
+        Args:
+            settings: the section.
+            token: by key, what is where `PROVIDER.token` says; never empty.
+            outbound: what calls are made by.
+
+        Raises:
+            AuthenticationFailed: it cannot be a credential.
+        """
 
 
 def names() -> tuple[str, ...]:

@@ -5,13 +5,14 @@ If-None-Match is not written there, but the vendor's own CLI and operator rely o
 """
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode
 
 from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import PlaceForbidden, PlaceMissing, ReferenceInvalid
 from vaultferry.core.model import Model
-from vaultferry.core.provider import Provider
+from vaultferry.core.provider import Kept, Provider
 from vaultferry.core.vaultconnection import Address, Bundle, Part, TokenRef
 from vaultferry.outbound import Answer, Outbound
 from vaultferry.providers import _http
@@ -75,7 +76,7 @@ PROVIDER = Provider(
     field="doppler",
     summary="a config of Doppler",
     settings=Settings,
-    token=lambda settings: settings.token_secret_ref,
+    token=lambda settings: Kept.at(settings.token_secret_ref),
     find=_find,
     whole=_whole,
     canonical=_canonical,
@@ -114,9 +115,11 @@ class _Session:
         _http.check(answer, refused=(401, 403))
 
 
-def session(settings: Settings, token: bytes, outbound: Outbound) -> _Session:
+def session(
+    settings: Settings, token: Mapping[str, bytes], outbound: Outbound
+) -> _Session:
     """Return a session with one token."""
-    return _Session(settings, token, outbound)
+    return _Session(settings, token[settings.token_secret_ref.key], outbound)
 
 
 def _check(answer: Answer) -> None:

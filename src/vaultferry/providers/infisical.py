@@ -18,7 +18,7 @@ from pydantic import Field
 from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import AuthenticationFailed, ReferenceInvalid
 from vaultferry.core.model import Model
-from vaultferry.core.provider import Provider
+from vaultferry.core.provider import Kept, Provider
 from vaultferry.core.vaultconnection import Address, Bundle, Part, TokenRef
 from vaultferry.outbound import Answer, Outbound
 from vaultferry.providers import _http
@@ -124,7 +124,7 @@ PROVIDER = Provider(
     field="infisical",
     summary="a folder of Infisical",
     settings=Settings,
-    token=lambda settings: settings.client_secret_secret_ref,
+    token=lambda settings: Kept.at(settings.client_secret_secret_ref),
     find=_find,
     whole=_whole,
     canonical=_canonical,
@@ -252,9 +252,10 @@ class _Session:
 
 def session(
     settings: Settings,
-    token: bytes,
+    token: Mapping[str, bytes],
     outbound: Outbound,
     clock: Callable[[], float] = time.monotonic,
 ) -> _Session:
     """Return a session with one client secret."""
-    return _Session(settings, token, outbound, clock)
+    secret = token[settings.client_secret_secret_ref.key]
+    return _Session(settings, secret, outbound, clock)

@@ -8,7 +8,7 @@ one list of a vault serves all its items, and no name gets into a filter.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from math import inf
@@ -28,7 +28,7 @@ from vaultferry.core.errors import (
 )
 from vaultferry.core.model import Model
 from vaultferry.core.opitem import Identified, Item, Names, Summary
-from vaultferry.core.provider import Provider
+from vaultferry.core.provider import Kept, Provider
 from vaultferry.core.vaultconnection import Address, Bundle, TokenRef
 from vaultferry.outbound import Answer, Outbound
 from vaultferry.providers import _http, _onepassword
@@ -82,7 +82,7 @@ PROVIDER = Provider(
     field="onePasswordConnect",
     summary="a 1Password Connect server",
     settings=Settings,
-    token=lambda settings: settings.token_secret_ref,
+    token=lambda settings: Kept.at(settings.token_secret_ref),
     find=_onepassword.find,
     whole=_onepassword.whole,
     canonical=_onepassword.canonical,
@@ -254,9 +254,11 @@ class Session:
         return await self._vault.get(f"/v1{path}", self._headers)
 
 
-def session(settings: Settings, token: bytes, outbound: Outbound) -> Session:
+def session(
+    settings: Settings, token: Mapping[str, bytes], outbound: Outbound
+) -> Session:
     """Return a session with one token."""
-    return Session(settings, token, outbound)
+    return Session(settings, token[settings.token_secret_ref.key], outbound)
 
 
 def _path(vault: _Vault, item_id: str) -> str:

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from math import inf
 from types import MappingProxyType
 
 import pytest
 
 from tests.running import run
-from tests.vault import Vault
+from tests.vault import BatchingVault, Vault
 from vaultferry.core.errors import (
     AuthenticationFailed,
+    PlaceForbidden,
     PlaceMissing,
     RateLimited,
     Unreachable,
@@ -431,3 +434,174 @@ def test_what_comes_from_elsewhere_now_is_news_though_the_values_are_the_same() 
 
     assert there.vault.calls == ["a"]
     assert there.wakes() == {USERS[0]}
+
+
+NAMES = [f"place-{number}" for number in range(200)]
+
+
+def batching(*names: str, interval: float = HOUR) -> tuple[World, BatchingVault]:
+    """Return a world whose vault answers ten places by a call; each has a user."""
+    there = World()
+    vault = BatchingVault({name: {"A": b"1"} for name in names})
+    there.vault = vault
+    there.connect()
+    for name in names:
+        there.use(Key("team", name), name, interval=interval)
+    return there, vault
+
+
+def asked(vault: Vault) -> list[int]:
+    """Return how many places each call was for, and forget the calls."""
+    calls, vault.calls = vault.calls, []
+    return [len(call.split("+")) for call in calls]
+
+
+def test_two_hundred_places_that_share_calls_cost_twenty_at_first_and_each_time() -> (
+    None
+):
+    there, vault = batching(*NAMES)
+    for name in NAMES:
+        there.want(Key("team", name), name)
+    there.work(5.0)
+    assert asked(vault) == [10] * 20
+    assert there.wakes() == {Key("team", name) for name in NAMES}
+
+    there.work(HOUR)
+    assert asked(vault) == [10] * 20
+    assert there.counted == ["changed"] * 20 + ["unchanged"] * 20
+    there.work(10 * HOUR)
+    assert asked(vault) == [10] * 200
+    assert there.wakes() == set()
+
+
+def test_places_that_are_wanted_one_after_the_other_share_a_call() -> None:
+    there, vault = batching(*NAMES[:10])
+    for name in NAMES[:10]:
+        there.want(Key("team", name), name)
+        there.work(0.004)
+    there.work(1.0)
+
+    assert asked(vault) == [10]
+
+
+def test_calls_that_places_share_are_apart() -> None:
+    there, vault = batching(*NAMES)
+    times: list[float] = []
+    vault.during = lambda: times.append(there.now)
+    for name in NAMES:
+        there.want(Key("team", name), name)
+    there.work(10.0)
+
+    gaps = [after - before for before, after in pairwise(times)]
+    assert len(times) == 20
+    assert min(gaps) >= 0.049
+    assert times[-1] - times[0] < 3.0
+
+
+def test_what_somebody_waits_for_is_fetched_before_what_is_due_by_itself() -> None:
+    there, vault = batching(*NAMES[:40], interval=60.0)
+    there.work(61.0)
+    asked(vault)
+    there.now += 60.0
+    last = NAMES[39]
+    there.want(Key("team", last), last, after=there.now)
+    there.work(0.06)
+
+    assert last in vault.calls[0].split("+")
+
+
+def test_a_place_that_shares_no_call_is_fetched_alone_and_at_its_own_time() -> None:
+    names = [f"folder-{number}/" for number in range(5)]
+    there, vault = batching(*names, "a", "b")
+    for name in (*names, "a", "b"):
+        there.want(Key("team", name), name)
+    there.work(1.0)
+    assert sorted(asked(vault)) == [1, 1, 1, 1, 1, 2]
+
+    times: list[float] = []
+    vault.during = lambda: times.append(there.now)
+    there.work(HOUR)
+    assert len(times) == 6
+    assert len({round(time) for time in times}) == 6
+
+
+def test_a_failure_of_one_place_of_a_call_is_not_that_of_the_others() -> None:
+    there, vault = batching(*NAMES[:10])
+    vault.forbids = {NAMES[3]}
+    for name in NAMES[:10]:
+        there.want(Key("team", name), name)
+    there.work(1.0)
+
+    failures = {
+        name: there.places.look(PlaceKey(CONNECTION, name)).failure
+        for name in NAMES[:10]
+    }
+    assert {n for n, f in failures.items() if f} == {NAMES[3]}
+    assert isinstance(failures[NAMES[3]], PlaceForbidden)
+    assert there.told == []
+    assert there.counted == ["changed"]
+    assert there.wakes() == {Key("team", name) for name in NAMES[:10]}
+
+
+def test_a_dead_vault_gets_one_shared_call_a_minute_and_all_when_it_is_back() -> None:
+    there, vault = batching(*NAMES, interval=60.0)
+    for name in NAMES:
+        there.want(Key("team", name), name)
+    there.work(5.0)
+    asked(vault)
+    vault.failure = Unreachable("away")
+    there.work(600.0)
+    assert len(asked(vault)) <= 12
+    there.wakes()
+
+    vault.failure = None
+    while not vault.calls:
+        there.work(1.0)
+    there.work(5.0)
+
+    assert sum(asked(vault)) == 200
+    assert there.wakes() == {Key("team", name) for name in NAMES}
+
+
+def test_a_place_whose_users_go_leaves_the_others_to_be_fetched() -> None:
+    there, vault = batching(*NAMES[:3])
+    for name in NAMES[:3]:
+        there.want(Key("team", name), name)
+    there.work(0.01)
+    there.places.forget(Key("team", NAMES[0]))
+    there.work(5.0)
+
+    assert asked(vault) == [2]
+
+
+def test_a_place_is_not_asked_for_while_it_is_fetched_along() -> None:
+    there, vault = batching(*NAMES[:3])
+    again: list[float] = []
+
+    def during() -> None:
+        there.now += 5.0
+        if not again:
+            key = PlaceKey(CONNECTION, NAMES[1])
+            there.want(Key("team", NAMES[1]), NAMES[1], after=there.now)
+            again.append(_polled(there, key))
+            other = PlaceKey(CONNECTION, NAMES[2])
+            there.want(Key("team", NAMES[2]), NAMES[2])
+            again.append(_polled(there, other))
+            there.now += again[1]
+            _polled(there, other)
+
+    vault.during = during
+    for name in NAMES[:2]:
+        there.want(Key("team", name), name)
+    there.work(1.0)
+    assert again == [1.0, 0.05]
+    there.work(10.0)
+
+    # The second is for another place, the third for who wanted something newer.
+    assert asked(vault) == [2, 1, 1]
+
+
+def _polled(there: World, key: PlaceKey) -> float:
+    """Have a place worked on while another call is under way."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: run(there.places(key))).result()

@@ -1,11 +1,11 @@
-"""A vault without a network: its places hold what they are given, or fail."""
+"""Vaults without a network: their places hold what they are given, or fail."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from vaultferry.core.document import Document
-from vaultferry.core.errors import Failure
+from vaultferry.core.errors import Failure, PlaceForbidden
 
 
 @dataclass
@@ -34,3 +34,29 @@ class Vault:
         self.calls.append("check")
         if self.failure:
             raise self.failure
+
+
+@dataclass
+class BatchingVault(Vault):
+    """One that answers several places by a call, but for those that end in a slash."""
+
+    batch: int = 10
+    forbids: Collection[str] = ()
+
+    def shares(self, place: str) -> bool:
+        return not place.endswith("/")
+
+    async def fetch_several(
+        self, known: Mapping[str, Document | None]
+    ) -> Mapping[str, Document | Failure]:
+        assert 1 < len(known) <= self.batch
+        self.calls.append("+".join(known))
+        self.during()
+        if self.failure:
+            raise self.failure
+        return {
+            place: PlaceForbidden("no")
+            if place in self.forbids
+            else Document(self.holds[place])
+            for place in known
+        }

@@ -11,6 +11,7 @@ whether it is back, whatever the number of its places.
 
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import count
 from math import inf
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from vaultferry.core import refresh
 from vaultferry.core.backoff import is_outage
 from vaultferry.core.document import Document
 from vaultferry.core.errors import Failure, VaultFailure
-from vaultferry.core.provider import Session
+from vaultferry.core.provider import Batching, Session
 from vaultferry.core.urgency import Lane
 from vaultferry.views import Key
 
@@ -33,6 +34,11 @@ _SPACING_SECONDS = 1.0
 # failures are over after a moment.
 _PAUSE_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 5.0
+# Places that share a call are collected for so long, from the first that is due; and
+# the next of these calls is made so much later, because what has them limits calls.
+_GATHER_SECONDS = 0.05
+
+_CHANGED, _SAME = "changed", "unchanged"
 
 
 class PlaceKey(NamedTuple):
@@ -74,6 +80,9 @@ class _Place:
 
     answer: Answer = Answer()
     began: float = -inf
+    is_busy: bool = False
+    """Whether it is being fetched, be it along with another one."""
+
     wanted: float = -inf
     due: float = inf
     failures: int = 0
@@ -97,6 +106,17 @@ class _Link:
     """When the failure began."""
 
     quiet_until: float = -inf
+    opens: float = inf
+    """When the places that share a call are fetched; inf: nobody said yet."""
+
+    @cached_property
+    def batching(self) -> Batching | None:
+        """The session, if places share its calls: to find that out takes long."""
+        return self.session if isinstance(self.session, Batching) else None
+
+    def shares(self, place: str) -> bool:
+        """Tell whether a place shares its calls with others."""
+        return self.batching is not None and self.batching.shares(place)
 
 
 @dataclass(frozen=True)
@@ -224,11 +244,9 @@ class Places:
             if _is_due(place, now):
                 self._failed(place, link.failure, now)
             return link.quiet_until - now
-        if not _is_due(place, now):
-            return place.due - now
-        if now < place.began + _SPACING_SECONDS:
-            return place.began + _SPACING_SECONDS - now
-        await self._fetch(key, link, place)
+        if wait := _wait(link, key.place, place, now):
+            return wait
+        await self._fetch(key.connection, link, self._together(key, link, now))
         return max(0.0, place.due - self._clock())
 
     async def check(self, connection: Key) -> None:
@@ -245,23 +263,41 @@ class Places:
             self._count("checked")
             self._answered(connection, link)
 
-    async def _fetch(self, key: PlaceKey, link: _Link, place: _Place) -> None:
-        began = place.began = self._begin(link)
+    def _together(self, key: PlaceKey, link: _Link, now: float) -> list[str]:
+        """Return a place and those that are fetched along; call for the next ones."""
+        if link.batching is None or not link.shares(key.place):
+            return [key.place]
+        due = [
+            name
+            for name, place in link.places.items()
+            if name != key.place and _is_free(place, now) and link.shares(name)
+        ]
+        # Those that somebody waits for come first.
+        due.sort(key=lambda name: not link.places[name].waiting)
+        along = link.batching.batch - 1
+        for name in due[along : along + 1]:
+            self._add(PlaceKey(key.connection, name), _lane(link.places[name]))
+        return [key.place, *due[:along]]
+
+    async def _fetch(self, connection: Key, link: _Link, names: list[str]) -> None:
+        began = self._begin(link)
+        places = {name: link.places[name] for name in names}
+        for place in places.values():
+            place.began, place.is_busy = began, True
+        known = {name: place.answer.document for name, place in places.items()}
         try:
-            document = await link.session.fetch(key.place, place.answer.document)
+            found = await _asked(link, known)
         except VaultFailure as failure:
-            self._blame(key.connection, link, failure, began)
-            self._failed(place, failure, began)
-            place.due = link.quiet_until
-        except Failure as failure:
-            self._count(failure.reason)
-            self._answered(key.connection, link)
-            self._failed(place, failure, began)
-            place.due = self._clock() + refresh.until_retry(place.interval)
+            self._blame(connection, link, failure, began)
+            self._settle(connection, link, places, dict.fromkeys(names, failure), began)
         else:
-            self._answered(key.connection, link)
-            self._take(place, document, began)
-            place.due = self._next(key, place)
+            self._answered(connection, link)
+            ended = self._settle(connection, link, places, found, began)
+            # One call, by what says most of it.
+            self._count(min(ended, key=lambda end: (end != _CHANGED, end == _SAME)))
+        finally:
+            for place in places.values():
+                place.is_busy = False
 
     def _begin(self, link: _Link) -> float:
         """Begin a call; where the vault fails, no other is made until this is over."""
@@ -322,15 +358,35 @@ class Places:
         is_news = lasting and not (known and known.reason == failure.reason)
         self._release(place, place.users if is_news else ())
 
-    def _take(self, place: _Place, document: Document, asked: float) -> None:
+    def _settle(
+        self,
+        connection: Key,
+        link: _Link,
+        places: Mapping[str, _Place],
+        found: Mapping[str, Document | Failure],
+        asked: float,
+    ) -> set[str]:
+        """Take in what a call had for places; return how that is counted."""
+        ended = set()
+        for name, place in places.items():
+            one = found[name]
+            if isinstance(one, Failure):
+                self._failed(place, one, asked)
+                ended.add(one.reason)
+            else:
+                ended.add(self._take(place, one, asked))
+            place.due = self._next(PlaceKey(connection, name), link, place)
+        return ended
+
+    def _take(self, place: _Place, document: Document, asked: float) -> str:
         """Take in an answer; wake who waits, and all if anything is another now."""
         before = place.answer
         same = before.document is not None and _is_same(before.document, document)
         stamp = before.stamp if same else next(self._stamps)
         place.answer, place.failures = Answer(document, stamp, asked), 0
-        self._count("unchanged" if same else "changed")
         is_news = before.failure is not None or not same
         self._release(place, place.users if is_news else ())
+        return _SAME if same else _CHANGED
 
     def _release(self, place: _Place, others: Collection[Key]) -> None:
         """Wake who waits, and others."""
@@ -348,7 +404,7 @@ class Places:
         before = place.interval
         place.users[user] = interval
         if place.interval != before and not place.failures:
-            place.due = self._next(key, place)
+            place.due = self._next(key, link, place)
             self._add(key, Lane.LAST)
 
     def _leave(self, user: Key, key: PlaceKey) -> None:
@@ -364,8 +420,15 @@ class Places:
         link = self._links.get(key.connection)
         return link.places.get(key.place) if link else None
 
-    def _next(self, key: PlaceKey, place: _Place) -> float:
-        wait = refresh.until(str(key), place.interval, self._wall())
+    def _next(self, key: PlaceKey, link: _Link, place: _Place) -> float:
+        """Return when a place is due again by itself."""
+        if place.failures and link.failure:
+            return link.quiet_until
+        if place.failures:
+            return self._clock() + refresh.until_retry(place.interval)
+        # What shares a call is due together.
+        phase = key.connection if link.shares(key.place) else key
+        wait = refresh.until(str(phase), place.interval, self._wall())
         return self._clock() + wait
 
 
@@ -381,3 +444,54 @@ def _is_same(one: Document, other: Document) -> bool:
 
 def _is_due(place: _Place, now: float) -> bool:
     return place.wanted > place.began or place.due <= now
+
+
+def _is_free(place: _Place, now: float) -> bool:
+    """Tell whether a place may be fetched along: it is due, and not asked for yet."""
+    rested = now >= place.began + _SPACING_SECONDS
+    return _is_due(place, now) and rested and not place.is_busy
+
+
+def _wait(link: _Link, name: str, place: _Place, now: float) -> float:
+    """Return the seconds until a place is looked at again; 0: it is to be fetched."""
+    if not _is_due(place, now):
+        return place.due - now
+    if now < place.began + _SPACING_SECONDS:
+        return place.began + _SPACING_SECONDS - now
+    if place.is_busy:
+        return _SPACING_SECONDS
+    return _gathering(link, now) if link.shares(name) else 0.0
+
+
+def _gathering(link: _Link, now: float) -> float:
+    """Return the seconds until a place is to ask again whether it is fetched.
+
+    The first one is told when the call is made, and makes it; the others look whether
+    they were fetched along.
+    """
+    if link.opens == inf:
+        link.opens = now + _GATHER_SECONDS
+        return _GATHER_SECONDS
+    if now < link.opens:
+        return _SPACING_SECONDS
+    link.opens = inf
+    return 0.0
+
+
+async def _asked(
+    link: _Link, known: Mapping[str, Document | None]
+) -> Mapping[str, Document | Failure]:
+    """Return what places hold, or why one is not to be had.
+
+    Raises:
+        VaultFailure: the vault did not answer as it ought to.
+    """
+    if link.batching and len(known) > 1:
+        return await link.batching.fetch_several(known)
+    [(place, document)] = known.items()
+    try:
+        return {place: await link.session.fetch(place, document)}
+    except VaultFailure:
+        raise
+    except Failure as failure:
+        return {place: failure}

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from vaultferry.core.document import Document, Wanted
+from vaultferry.core.errors import Failure
 from vaultferry.core.model import Model
 from vaultferry.core.vaultconnection import TokenRef
 
@@ -47,6 +48,29 @@ class Session(Protocol):
 
         Raises:
             VaultFailure: it does not.
+        """
+
+
+@runtime_checkable
+class Batching(Session, Protocol):
+    """A session that has several places answered by one call."""
+
+    batch: int
+    """How many, at most."""
+
+    def shares(self, place: str) -> bool:
+        """Tell whether a place is one of those that share a call."""
+
+    async def fetch_several(
+        self, known: Mapping[str, Document | None]
+    ) -> Mapping[str, Document | Failure]:
+        """Return what each place holds, or why that one is not to be had.
+
+        Args:
+            known: the places, each with what is known of it, as `fetch` has it.
+
+        Raises:
+            VaultFailure: the vault did not answer as it ought to.
         """
 
 

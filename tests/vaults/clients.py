@@ -8,8 +8,13 @@ import sys
 import warnings
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from dopplersdk import DopplerSDK
 from infisical_sdk import InfisicalSDKClient
 from onepasswordconnectsdk import load_dict
@@ -47,6 +52,41 @@ def infisical(url: str, token: str, call: str, /, **given: str) -> Said:
     return plain(getattr(client.secrets, call)(**given))
 
 
+def ssm(url: str, region: str, call: str, /, **given: Any) -> Said:
+    """Return what a call of boto3 gives."""
+    return plain(getattr(_store(url, region), call)(**given))
+
+
+def ssm_put(url: str, region: str, values: dict[str, str]) -> Said:
+    """Put parameters by boto3, as secrets."""
+    for name, value in values.items():
+        more = {"Value": value, "Type": "SecureString", "Overwrite": True}
+        ssm(url, region, "put_parameter", Name=name, **more)
+
+
+@cache
+def _store(url: str, region: str) -> Any:
+    return boto3.client(
+        "ssm",
+        region_name=region,
+        endpoint_url=url,
+        aws_access_key_id="made-up",
+        aws_secret_access_key="made-up",
+        # Whether the certificate is trusted is not what it judges.
+        verify=False,
+    )
+
+
+def aws_signed(
+    headers: dict[str, str], body: str, keys: list[str], region: str, service: str
+) -> Said:
+    """Return the headers that botocore signs a POST to a host with."""
+    url = f"https://{headers['Host']}/"
+    request = AWSRequest("POST", url, dict(headers), body.encode())
+    SigV4Auth(Credentials(*keys), service, region).add_auth(request)
+    return dict(request.headers)
+
+
 def plain(found: object) -> Said:
     """Return what JSON can say of an answer's objects."""
     return json.loads(json.dumps(found, default=_inner))
@@ -61,11 +101,14 @@ def _inner(found: object) -> Said:
 
 
 FUNCTIONS: dict[str, Callable[..., Said]] = {
+    "aws_signed": aws_signed,
     "connect": connect,
     "connect_load": connect_load,
     "doppler": doppler,
     "infisical": infisical,
     "infisical_login": infisical_login,
+    "ssm": ssm,
+    "ssm_put": ssm_put,
 }
 
 

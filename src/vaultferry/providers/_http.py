@@ -51,7 +51,15 @@ class Vault:
             Unreachable: there is none.
         """
         typed = {**headers, "Content-Type": "application/json"}
-        return await self._ask("POST", path, typed, json.dumps(body).encode())
+        return await self.send(path, typed, json.dumps(body).encode())
+
+    async def send(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Send a body by POST, as it is; return the answer, whatever its status.
+
+        Raises:
+            Unreachable: there is none.
+        """
+        return await self._ask("POST", path, headers, body)
 
     async def _ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
@@ -80,15 +88,15 @@ def bearer(token: bytes) -> dict[str, str]:
     return {"Authorization": f"Bearer {word(token)}"}
 
 
-def word(token: bytes) -> str:
-    """Return a token as text, without the blanks around it.
+def word(token: bytes, name: str = "the token") -> str:
+    """Return a token, or what else has that name, as text without blanks around it.
 
     Raises:
         AuthenticationFailed: it is none that a vault gives out.
     """
     text = token.decode("ascii", "replace").strip()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise AuthenticationFailed("the token has characters that no token has")
+        raise AuthenticationFailed(f"{name} has characters that no token has")
     return text
 
 

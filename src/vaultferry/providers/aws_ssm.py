@@ -1,0 +1,403 @@
+"""Parameter Store of AWS Systems Manager: ten parameters by a call, or all of a path.
+
+https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from vaultferry.core.document import Document, Wanted
+from vaultferry.core.errors import (
+    AuthenticationFailed,
+    Failure,
+    PlaceForbidden,
+    PlaceMissing,
+    RateLimited,
+    ReferenceInvalid,
+    VaultFailure,
+)
+from vaultferry.core.model import Model, Name
+from vaultferry.core.provider import Kept, Provider
+from vaultferry.core.vaultconnection import Bundle
+from vaultferry.outbound import Answer, Outbound
+from vaultferry.providers import _aws, _http
+
+# Ten values of 8 KB, of which JSON may take six characters for each one, and what is
+# said about them.
+_LIMIT = 1024 * 1024
+
+_MOST = 10
+_MOST_PAGES = 100
+# AWS allows an account 40 calls a second by default: one path does not take them all.
+_PAGE_SECONDS = 0.05
+
+_LEVELS = 15
+_LONGEST = 1011
+_NAME = re.compile(r"(?:/[A-Za-z0-9_.-]+)+|[A-Za-z0-9_.-]+")
+_SELECTOR = re.compile(r":(?:[1-9][0-9]{0,9}|[A-Za-z_.-][A-Za-z0-9_.-]{0,99})")
+
+_KEYS = ("access_key_id", "secret_access_key")
+_SESSION_TOKEN = "session_token"  # noqa: S105 - the name of a key
+
+_HOW = (
+    "a reference to Parameter Store is the name of a parameter, such as "
+    "/app/prod/db-password, or db-password below the connection's pathPrefix: letters, "
+    "digits, _ . - and /, at most 15 levels; a version or a label may follow, as in "
+    "/app/prod/db-password:3"
+)
+
+
+class CredentialsRef(Model):
+    """A Secret of the connection's own namespace, which consents.
+
+    Its keys are `access_key_id`, `secret_access_key` and, for credentials that are
+    temporary, `session_token`.
+    """
+
+    name: Name
+    """The name of the Secret."""
+
+
+class Settings(Model):
+    """Parameter Store of AWS, in one region."""
+
+    region: Annotated[
+        str, Field(max_length=32, pattern=r"^[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}$")
+    ]
+    """The region: `eu-west-1`."""
+
+    address: (
+        Annotated[
+            str, Field(max_length=512, pattern=r"^https?://[A-Za-z0-9._:\[\]-]+/?$")
+        ]
+        | None
+    ) = None
+    """Where the API is; default: the public endpoint of the region."""
+
+    path_prefix: (
+        Annotated[str, Field(max_length=512, pattern=r"^(/[A-Za-z0-9_.-]+)+$")] | None
+    ) = None
+    """The path below which all references are: `/app/prod`; default: none."""
+
+    credentials_secret_ref: CredentialsRef
+    """The keys of a user or a role of IAM."""
+
+    ca_bundle: Bundle | None = None
+    """Certificates (PEM) to trust instead of the public ones."""
+
+
+def _find(settings: Settings, reference: str) -> Wanted:
+    name, colon, rest = reference.partition(":")
+    if colon and not _SELECTOR.fullmatch(colon + rest):
+        raise ReferenceInvalid(_HOW)
+    full = _full(settings, name, "")
+    place = full + colon + rest
+    return Wanted(place, place, full)
+
+
+def _whole(settings: Settings, path: str) -> str:
+    """Return the place of all that is below a path: it ends in a slash."""
+    if path == "/" and settings.path_prefix is None:
+        return path
+    name = path.removesuffix("/") or settings.path_prefix
+    if not name or not (settings.path_prefix or name.startswith("/")):
+        raise ReferenceInvalid(
+            "fieldsFrom takes all below a path, and the connection has no pathPrefix: "
+            "write the path from its beginning, such as /app/prod"
+        )
+    return _full(settings, name, "/")
+
+
+def _full(settings: Settings, name: str, end: str) -> str:
+    """Return a name from its beginning, with something after it.
+
+    Raises:
+        ReferenceInvalid: it is no name, or not below the path of the connection.
+    """
+    prefix = settings.path_prefix
+    full = f"{prefix}/{name}" if prefix and not name.startswith("/") else name
+    if not _NAME.fullmatch(full) or len(full) > _LONGEST or full.count("/") > _LEVELS:
+        raise ReferenceInvalid(_HOW)
+    if prefix and not f"{full}{end}".startswith(f"{prefix}/"):
+        raise ReferenceInvalid(
+            f"the connection is for what is below {prefix}: write the name from there "
+            "on, without a / before it"
+        )
+    return full + end
+
+
+def _canonical(settings: Settings, place: str, key: str) -> str:
+    del settings
+    return place + key if place.endswith("/") else _unversioned(place)
+
+
+def _unversioned(name: str) -> str:
+    return name.partition(":")[0]
+
+
+PROVIDER = Provider(
+    name="aws_ssm",
+    field="awsSsm",
+    summary="Parameter Store of AWS Systems Manager",
+    settings=Settings,
+    token=lambda settings: Kept(
+        settings.credentials_secret_ref.name, _KEYS, (_SESSION_TOKEN,)
+    ),
+    find=_find,
+    whole=_whole,
+    canonical=_canonical,
+    references="the name of a parameter (`/app/prod/db-password`)",
+)
+
+
+@dataclass(frozen=True, repr=False)
+class _Parameter:
+    """One in an answer; without a `repr`, because it holds a value."""
+
+    name: str
+    value: bytes
+    version: str
+
+
+class _Session:
+    """One region, with one credential."""
+
+    batch = _MOST
+
+    def __init__(
+        self, settings: Settings, credentials: _aws.Credentials, outbound: Outbound
+    ) -> None:
+        address = (settings.address or _public(settings.region)).rstrip("/")
+        self._vault = _http.Vault(outbound, address, settings.ca_bundle, _LIMIT)
+        self._host = urlsplit(address).netloc
+        self._scope = _aws.Scope(settings.region, "ssm")
+        self._credentials = credentials
+        self._probe = f"{settings.path_prefix or ''}/vaultferry-check"
+
+    def shares(self, place: str) -> bool:
+        """Tell whether a place is a parameter as it is now.
+
+        AWS does not say what it does when a call has two versions of one.
+        """
+        return not place.endswith("/") and place == _unversioned(place)
+
+    async def fetch(self, place: str, known: Document | None) -> Document:
+        """Return a parameter, or all that are below a path; see `Session`."""
+        if place.endswith("/"):
+            return _unless_same(await self._below(place), known)
+        found = await self._named([place])
+        return _unless_same(found[place], known)
+
+    async def fetch_several(
+        self, known: Mapping[str, Document | None]
+    ) -> Mapping[str, Document | Failure]:
+        """Return parameters by one call; see `Batching`.
+
+        AWS refuses a call for all its names where it refuses one of them, so each is
+        asked for by itself then.
+        """
+        try:
+            found = await self._named(list(known))
+        except VaultFailure:
+            raise
+        except Failure:
+            return {place: await self._alone(place, known[place]) for place in known}
+        return {place: _unless_same(found[place], known[place]) for place in known}
+
+    async def check(self) -> None:
+        """See whether the credential is taken; see `Session`."""
+        try:
+            await self._call("GetParameters", {"Names": [self._probe]})
+        except (PlaceForbidden, PlaceMissing):
+            # Whoever is told that knows the credential.
+            return
+
+    async def _alone(self, place: str, known: Document | None) -> Document | Failure:
+        try:
+            return await self.fetch(place, known)
+        except VaultFailure:
+            raise
+        except Failure as failure:
+            return failure
+
+    async def _named(self, places: Sequence[str]) -> dict[str, Document]:
+        """Return parameters by one call, an empty document for each that is absent."""
+        asked = {"Names": list(places), "WithDecryption": True}
+        answered = _parameters(await self._call("GetParameters", asked))
+        found = {_unversioned(each.name): each for each in answered}
+        return {place: _one(place, found.get(_unversioned(place))) for place in places}
+
+    async def _below(self, place: str) -> Document:
+        found: list[_Parameter] = []
+        asked: dict[str, Any] = {
+            "Path": place.removesuffix("/") or "/",
+            "Recursive": True,
+            "WithDecryption": True,
+            "MaxResults": _MOST,
+        }
+        for _ in range(_MOST_PAGES):
+            page = await self._call("GetParametersByPath", asked)
+            found += _parameters(page)
+            token = page.get("NextToken")
+            if not token:
+                return _all(place, found)
+            asked["NextToken"] = token
+            await asyncio.sleep(_PAGE_SECONDS)
+        raise ReferenceInvalid(
+            f"there are more than {_MOST * _MOST_PAGES} parameters below that path: "
+            "write one with fewer"
+        )
+
+    async def _call(self, operation: str, document: Mapping[str, Any]) -> Any:
+        """Return the answer to an operation, an object.
+
+        Raises:
+            Failure: it was not done.
+        """
+        body = json.dumps(document).encode()
+        headers = {
+            "Content-Type": "application/x-amz-json-1.1",
+            "Host": self._host,
+            "X-Amz-Target": f"AmazonSSM.{operation}",
+        }
+        now = datetime.now(UTC)
+        signed = _aws.signed(headers, body, self._credentials, self._scope, now)
+        answer = await self._vault.send("/", signed, body)
+        _check(answer)
+        found = _http.document(answer)
+        if not isinstance(found, dict):
+            raise _http.unreachable("no-parameters")
+        return found
+
+
+def session(
+    settings: Settings, token: Mapping[str, bytes], outbound: Outbound
+) -> _Session:
+    """Return a session with the keys of a user or a role."""
+    words = {key: _http.word(token[key], key) for key in token}
+    key_id, secret = (words[key] for key in _KEYS)
+    credentials = _aws.Credentials(key_id, secret, words.get(_SESSION_TOKEN))
+    return _Session(settings, credentials, outbound)
+
+
+def _public(region: str) -> str:
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return f"https://ssm.{region}.{domain}"
+
+
+_UNKNOWN = "AWS does not take the keys, or the clock of the operator is wrong"
+_FORBIDDEN = "the keys may not read or decrypt the parameter"
+_ABSENT = "there is no such parameter, version or path"
+
+_MEANINGS: Mapping[str, tuple[type[Failure], str]] = {
+    **dict.fromkeys(
+        ("Throttling", "ThrottlingException", "TooManyRequestsException"),
+        (RateLimited, "AWS was asked too often"),
+    ),
+    **dict.fromkeys(
+        (
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "IncompleteSignature",
+            "IncompleteSignatureException",
+            "InvalidClientTokenId",
+            "InvalidSignatureException",
+            "MissingAuthenticationToken",
+            "MissingAuthenticationTokenException",
+            "RequestExpired",
+            "SignatureDoesNotMatch",
+            "UnrecognizedClientException",
+        ),
+        (AuthenticationFailed, _UNKNOWN),
+    ),
+    **dict.fromkeys(
+        (
+            "AccessDenied",
+            "AccessDeniedException",
+            "InvalidKeyId",
+            "UnauthorizedOperation",
+        ),
+        (PlaceForbidden, _FORBIDDEN),
+    ),
+    **dict.fromkeys(
+        ("ParameterNotFound", "ParameterVersionNotFound", "ValidationException"),
+        (PlaceMissing, _ABSENT),
+    ),
+}
+
+
+def _check(answer: Answer) -> None:
+    """Check that an operation was done; most that went wrong is answered by 400.
+
+    Raises:
+        Failure: it was not.
+    """
+    if answer.status == HTTPStatus.OK:
+        return
+    kind = _kind(answer)
+    if kind.startswith("KMS"):
+        raise PlaceForbidden(_FORBIDDEN)
+    if kind in _MEANINGS:
+        failure, words = _MEANINGS[kind]
+        raise failure(words)
+    _http.check(answer, refused=(401, 403))
+
+
+def _kind(answer: Answer) -> str:
+    """Return the name of an error; `com.amazon.coral.service#` may be before it."""
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        return ""
+    kind = found.get("__type") if isinstance(found, dict) else ""
+    return str(kind).rpartition("#")[2]
+
+
+def _parameters(found: Mapping[str, Any]) -> list[_Parameter]:
+    """Return the parameters of an answer.
+
+    Raises:
+        Unreachable: they are not what AWS says of parameters.
+    """
+    try:
+        return list(_read(found))
+    except (AttributeError, KeyError, TypeError):
+        pass
+    raise _http.unreachable("no-parameters")
+
+
+def _read(found: Mapping[str, Any]) -> Iterator[_Parameter]:
+    for each in found["Parameters"]:
+        name, value = each["Name"], _http.encoded(each["Value"])
+        yield _Parameter(str(name), value, str(each.get("Version")))
+
+
+def _one(place: str, found: _Parameter | None) -> Document:
+    return Document({place: found.value}, found.version) if found else Document({})
+
+
+def _all(place: str, found: Sequence[_Parameter]) -> Document:
+    """Return what is below a path, by what of the names comes after it."""
+    if not all(each.name.startswith(place) for each in found):
+        raise _http.unreachable("no-parameters")
+    values = {each.name.removeprefix(place): each.value for each in found}
+    return Document(values, ",".join(each.version for each in found))
+
+
+def _unless_same(found: Document, known: Document | None) -> Document:
+    """Return what is known where nothing is another now.
+
+    A parameter that was deleted and made anew counts its versions from 1 again.
+    """
+    if known and (known.tag, known.values) == (found.tag, found.values):
+        return known
+    return found

@@ -182,9 +182,8 @@ def test_an_object_is_the_same_json_without_blanks(node: Any) -> None:
         b'{"a": ["canary-value\\ud800"]}',
         b'{"a": 01, "b": "canary-value"}',
         b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-        b'{"a":' + b"[" * 900 + b"]" * 900 + b"}",
     ],
-    ids=range(17),
+    ids=range(16),
 )
 def test_what_is_not_one_json_text_is_refused_without_a_word_of_it(
     value: bytes,

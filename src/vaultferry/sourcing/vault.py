@@ -80,6 +80,9 @@ class VaultSource:
     def follow(self, resource: VaultSecret) -> None:
         """Have the places of a resource fetched as often as it wants."""
         key = _key(resource)
+        if resource.connection is None:
+            self.forget(key)
+            return
         try:
             way = self._way(resource)
             used = {PlaceKey(way.key, p) for p in _places(way, resource)}

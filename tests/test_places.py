@@ -319,6 +319,29 @@ def test_a_vault_is_left_alone_as_long_as_it_asks_for() -> None:
     assert len(there.vault.calls) == 1
 
 
+def test_a_failure_of_the_same_moment_does_not_shorten_what_a_vault_asked_for() -> None:
+    there = World("a", "b")
+    for name in "ab":
+        there.use(Key("team", name), name)
+        there.want(Key("team", name), name)
+    failures = [RateLimited("slower", wait=900.0), Unreachable("away")]
+
+    def fail() -> None:
+        there.vault.failure = failures.pop(0)
+
+    there.vault.during = fail
+
+    async def both() -> None:
+        keys = [PlaceKey(CONNECTION, name) for name in "ab"]
+        await asyncio.gather(*(there.places(key) for key in keys))
+
+    run(both())
+    there.due = dict.fromkeys([PlaceKey(CONNECTION, name) for name in "ab"], there.now)
+    there.work(890.0)
+
+    assert len(there.vault.calls) == 2
+
+
 def test_a_place_that_is_missing_does_not_keep_others_from_being_fetched() -> None:
     there = World("a", "b")
     for name in "ab":

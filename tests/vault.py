@@ -22,9 +22,10 @@ class Vault:
     async def fetch(self, place: str, known: Document | None) -> Document:
         self.calls.append(place)
         self.during()
+        failure = self.failure
         await asyncio.sleep(self.pause)
-        if self.failure:
-            raise self.failure
+        if failure:
+            raise failure
         tag = repr((self.holds[place], self.origins))
         if known and known.tag == tag:
             return known

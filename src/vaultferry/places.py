@@ -320,7 +320,7 @@ class Places:
         is_again = before is not None and began > link.failed
         pause = _PAUSE_SECONDS if is_again else _FIRST_PAUSE_SECONDS
         quiet = now + max(pause, failure.wait)
-        link.quiet_until = max(link.quiet_until, quiet) if is_again else quiet
+        link.quiet_until = max(link.quiet_until, quiet)
         link.failure = failure
         if before is None or before.reason != failure.reason:
             log.warning(

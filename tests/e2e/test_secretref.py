@@ -52,7 +52,7 @@ def test_a_secret_made_by_hand_becomes_the_target_and_is_followed(
     becomes(tenant, "db", REALISED)
     settles(tenant, "db", ready=True)
     calls = audit.calls(since, tenant.namespace)
-    assert calls == ["get secrets", "get secrets", "patch secrets", STATUS]
+    assert calls == ["get secrets", "patch secrets", STATUS]
     assert tenant.get("vaultsecret", "db")["status"]["version"] == 2
 
 

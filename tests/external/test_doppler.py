@@ -4,6 +4,7 @@ The vault is a process beside the operator, reached over TLS with a certificate 
 own.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,10 @@ from tests.e2e.vaults import (
     stale,
     sync,
     token_secret,
+)
+
+long = pytest.mark.skipif(
+    "CAMPAIGN" not in os.environ, reason="takes minutes: make campaign"
 )
 
 STATUS = "patch vaultsecrets/status"
@@ -75,6 +80,7 @@ def test_all_keys_of_a_place_become_the_secret(tenant: Tenant, vault: Doppler) -
     assert tenant.data("db") == {"DB_USER": "app", "DB_PASSWORD": CANARY}
 
 
+@long
 def test_a_change_arrives_within_the_interval_and_what_did_not_costs_nothing(
     tenant: Tenant, vault: Doppler, audit: AuditLog
 ) -> None:
@@ -158,6 +164,7 @@ def test_a_connection_waits_for_its_token_and_its_users_for_the_connection(
         assert connection_reason(tenant) == "Verified"
 
 
+@long
 def test_an_outage_leaves_the_secret_and_is_over_soon_after_the_vault_is_back(
     tenant: Tenant, vault: Doppler, audit: AuditLog
 ) -> None:

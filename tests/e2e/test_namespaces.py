@@ -147,7 +147,8 @@ def test_nothing_was_ever_listed_or_watched_in_the_whole_cluster(world: World) -
 
     assert wide == []
     assert {r.namespace for r in lists} == {*SERVED, LATE}
-    assert {r.resource for r in lists} == {"secrets", "vaultsecrets"}
+    kinds = {"secrets", "vaultconnections", "vaultsecrets"}
+    assert {r.resource for r in lists} == kinds
 
 
 @pytest.mark.parametrize("verb", ["list", "watch", "get", "create", "patch"])

@@ -70,6 +70,14 @@ class World:
                 self.due.setdefault(key, self.now + again)
         self.now = end
 
+    def fetch_at_once(self) -> None:
+        """Work on all places that are due side by side."""
+
+        async def fetch() -> None:
+            await asyncio.gather(*(self.places(key) for key in self.due))
+
+        run(fetch())
+
     def wakes(self) -> set[Key]:
         woken, self.woken = {key for key, _ in self.woken}, []
         return woken
@@ -85,6 +93,15 @@ def world(users: int = 1, *, interval: float = HOUR) -> World:
     assert there.vault.calls == ["a"]
     assert there.wakes() == set(USERS[:users])
     there.vault.calls.clear()
+    return there
+
+
+def two_places() -> World:
+    """Return a world where a user each wants what is at two places."""
+    there = World("a", "b")
+    for name in "ab":
+        there.use(Key("team", name), name)
+        there.want(Key("team", name), name)
     return there
 
 
@@ -216,18 +233,11 @@ def test_a_vault_that_is_dead_is_called_once_a_minute_for_all_its_places() -> No
 
 
 def test_calls_that_were_under_way_when_a_vault_failed_count_as_one_failure() -> None:
-    there = World("a", "b")
-    for name in "ab":
-        there.use(Key("team", name), name)
-        there.want(Key("team", name), name)
+    there = two_places()
     there.vault.failure = Unreachable("away")
 
-    async def both() -> None:
-        keys = [PlaceKey(CONNECTION, name) for name in "ab"]
-        await asyncio.gather(*(there.places(key) for key in keys))
-
     there.vault.pause = 0.01
-    run(both())
+    there.fetch_at_once()
     there.due = dict.fromkeys(there.due, there.now)
     there.vault.failure = None
     there.work(6.0)
@@ -320,10 +330,7 @@ def test_a_vault_is_left_alone_as_long_as_it_asks_for() -> None:
 
 
 def test_a_failure_of_the_same_moment_does_not_shorten_what_a_vault_asked_for() -> None:
-    there = World("a", "b")
-    for name in "ab":
-        there.use(Key("team", name), name)
-        there.want(Key("team", name), name)
+    there = two_places()
     failures = [RateLimited("slower", wait=900.0), Unreachable("away")]
 
     def fail() -> None:
@@ -331,22 +338,15 @@ def test_a_failure_of_the_same_moment_does_not_shorten_what_a_vault_asked_for() 
 
     there.vault.during = fail
 
-    async def both() -> None:
-        keys = [PlaceKey(CONNECTION, name) for name in "ab"]
-        await asyncio.gather(*(there.places(key) for key in keys))
-
-    run(both())
-    there.due = dict.fromkeys([PlaceKey(CONNECTION, name) for name in "ab"], there.now)
+    there.fetch_at_once()
+    there.due = dict.fromkeys(there.due, there.now)
     there.work(890.0)
 
     assert len(there.vault.calls) == 2
 
 
 def test_a_place_that_is_missing_does_not_keep_others_from_being_fetched() -> None:
-    there = World("a", "b")
-    for name in "ab":
-        there.use(Key("team", name), name)
-        there.want(Key("team", name), name)
+    there = two_places()
     there.work()
     there.vault.calls.clear()
     there.vault.failure = PlaceMissing("gone")

@@ -4,8 +4,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from vaultferry import providers
 from vaultferry.core.errors import VaultFailure
+from vaultferry.core.model import Model
 from vaultferry.core.vaultconnection import VaultConnection
+from vaultferry.providers import Module
 from vaultferry.views import Key
 
 
@@ -14,6 +17,7 @@ class Connections:
 
     def __init__(self) -> None:
         self._kept: dict[Key, VaultConnection] = {}
+        self._sections: dict[Key, tuple[Module, Model]] = {}
         self._unusable: dict[Key, VaultFailure] = {}
         self._by_token: dict[Key, set[Key]] = defaultdict(set)
 
@@ -23,6 +27,18 @@ class Connections:
     def get(self, key: Key) -> VaultConnection | None:
         """Return a VaultConnection as last seen."""
         return self._kept.get(key)
+
+    def section(self, key: Key) -> tuple[Module, Model]:
+        """Return the provider of a VaultConnection in view, and its settings.
+
+        They are read once, and not by each who uses the connection.
+
+        Raises:
+            InvalidSpec: this version does not understand them.
+        """
+        if key not in self._sections:
+            self._sections[key] = providers.of(self._kept[key].raw_spec)
+        return self._sections[key]
 
     def keys(self) -> frozenset[Key]:
         """Return the keys of the VaultConnections in view."""
@@ -35,6 +51,7 @@ class Connections:
         if before and int(before.resource_version) >= int(new.resource_version):
             return False
         self._kept[key] = new
+        self._sections.pop(key, None)
         return True
 
     def drop(self, key: Key, uid: str) -> None:
@@ -42,6 +59,7 @@ class Connections:
         kept = self._kept.get(key)
         if kept and kept.uid == uid:
             del self._kept[key]
+            self._sections.pop(key, None)
 
     def opening(self, token: Key) -> tuple[Key, ...]:
         """Return the connections whose token is in this Secret."""

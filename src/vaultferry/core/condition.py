@@ -1,6 +1,6 @@
 """Conditions in a status, as in `metav1.Condition`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -41,3 +41,17 @@ Conditions = Annotated[
         },
     ),
 ]
+
+
+class Reported(Model):
+    """A status: what an operator observed of a resource."""
+
+    conditions: Conditions = []
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return the condition of that type."""
+        return next((c for c in self.conditions if c.type == kind), None)
+
+    def dumped(self) -> dict[str, Any]:
+        """Return the status as it stands in the resource."""
+        return self.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)

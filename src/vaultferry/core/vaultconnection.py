@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from vaultferry.core.condition import Condition, Conditions
+from vaultferry.core.condition import Conditions, Reported
 from vaultferry.core.model import Model, Name, understood
 
 KIND = "VaultConnection"
@@ -54,7 +54,7 @@ class Spec(Model):
     """Who may use the connection, and for what; default: its own namespace."""
 
 
-class Status(Model):
+class Status(Reported):
     """What the operator observed; nothing that changes by itself."""
 
     conditions: Conditions = []
@@ -62,14 +62,6 @@ class Status(Model):
 
     observed_generation: int = -1
     """The generation that the conditions are about."""
-
-    def condition(self, kind: str) -> Condition | None:
-        """Return the condition of that type."""
-        return next((c for c in self.conditions if c.type == kind), None)
-
-    def dumped(self) -> dict[str, Any]:
-        """Return the status as it stands in the resource."""
-        return self.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from vaultferry.core.condition import Condition, Conditions, Time
+from vaultferry.core.condition import Conditions, Reported, Time
 from vaultferry.core.location import Location
 from vaultferry.core.model import GROUP, Model, Name, understood
 
@@ -290,7 +290,7 @@ class Stored(Model):
     """The names of the fields that are there."""
 
 
-class Status(Model):
+class Status(Reported):
     """What the operator observed: metadata only, nothing that changes by itself."""
 
     conditions: Conditions = []
@@ -344,14 +344,6 @@ class Status(Model):
 
     last_handled_request_id: Annotated[str, Field(max_length=64)] | None = None
     """The `vaultferry.dev/client-request-id` annotation that was last handled."""
-
-    def condition(self, kind: str) -> Condition | None:
-        """Return the condition of that type."""
-        return next((c for c in self.conditions if c.type == kind), None)
-
-    def dumped(self) -> dict[str, Any]:
-        """Return the status as it stands in the resource."""
-        return self.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
 
     @property
     def ready(self) -> bool:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from vaultferry import providers
 from vaultferry.connections import Connections
 from vaultferry.core import access, extract, refresh, requests
 from vaultferry.core.document import Document, Wanted
@@ -170,7 +169,7 @@ class VaultSource:
                 f"VaultConnection {key} does not exist, or is not for namespace "
                 f"{resource.namespace}"
             )
-        module, settings = providers.of(connection.raw_spec)
+        module, settings = self.connections.section(key)
         return _Way(key, connection, module.PROVIDER, settings)
 
     def _wish(self, resource: VaultSecret) -> _Wish:

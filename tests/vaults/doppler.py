@@ -131,11 +131,13 @@ class Doppler(Vault[State]):
     def _watch(self, asked: Asked) -> Answer:
         place = self._place(asked)
         headers = {"content-type": "text/event-stream", "cache-control": "no-cache"}
-        return Answer(200, self._events(place), headers)
+        # What stands there when it is asked: no change from then on may be missed.
+        seen = dict(self.state.configs.get(place, {}))
+        return Answer(200, self._events(place, seen), headers)
 
-    async def _events(self, place: str) -> AsyncIterator[bytes]:
+    async def _events(self, place: str, seen: dict[str, str]) -> AsyncIterator[bytes]:
+        pinged = self.now
         yield _event("connected")
-        seen, pinged = dict(self.state.configs.get(place, {})), self.now
         while True:
             await asyncio.sleep(_WATCHED_SECONDS)
             present = self.state.configs.get(place, {})

@@ -19,6 +19,7 @@ from tests.vaults.doppler_state import Identity, State, Token
 from tests.vaults.faults import Fault, bad_gateway, too_many
 from tests.vaults.judges import Judge
 from tests.vaults.limiter import Rate
+from tests.vaults.record import Entry
 from tests.vaults.server import Server
 
 PERSONAL = "dp.pt.made-up"
@@ -280,13 +281,17 @@ def test_the_command_starts_again_when_a_secret_changes(
     with command.started("run", "--watch", "--", *echo) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
-        while not any(entry.path.endswith("/watch") for entry in server.record):
+        while not any(_is_watched(entry) for entry in server.record):
             assert process.poll() is None
             time.sleep(0.01)
         server.vault.state.configs["shop/prd"]["STRIPE"] = "made-up-5"
         second = process.stdout.readline()
 
     assert [first, second] == ["made-up-1\n", "made-up-5\n"]
+
+
+def _is_watched(entry: Entry) -> bool:
+    return entry.path.endswith("/watch") and entry.status is not None
 
 
 def test_a_watch_is_told_that_it_is_alive(server: Server) -> None:

@@ -96,47 +96,52 @@ show kubectl -n shop patch secret database --patch '{"stringData":{"password":"e
 wait_until 10 has_keys database "password username "
 printf 'database: %s\n' "$(keys database)"
 
-say "From a vault: a stand-in for Doppler that Doppler's own command takes for it"
-cat > doppler.json <<'JSON'
-{"configs": {"shop/prd": {"STRIPE_KEY": "made-up-one"}}, "tokens": {"dp.st.prd.made-up": {"config": "shop/prd"}}}
-JSON
-(cd "$root" && exec python -m tests.vaults doppler --https --state "$folder/doppler.json") > doppler.url 2> "$folder/doppler.log" &
-processes+=($!)
-wait_until 30 grep -q url doppler.url
-vault() { python -c 'import json, sys; print(json.load(open("doppler.url"))[sys.argv[1]])' "$1"; }
-kubectl -n shop create secret generic doppler-token --type=vaultferry.dev/token --from-literal=token=dp.st.prd.made-up
-cat > from-vault.yaml <<YAML
-apiVersion: vaultferry.dev/v1alpha1
-kind: VaultConnection
-metadata: {name: doppler, namespace: shop}
-spec:
-  doppler:
-    address: $(vault url)
-    project: shop
-    config: prd
-    tokenSecretRef: {name: doppler-token}
-    caBundle: |
-$(vault certificate | sed 's/^/      /')
----
-apiVersion: vaultferry.dev/v1alpha1
-kind: VaultSecret
-metadata: {name: stripe, namespace: shop}
-spec:
-  type: token
-  connectionRef: {name: doppler}
-  fieldMappings:
-  - {fieldName: token, reference: STRIPE_KEY}
-YAML
-show kubectl apply -f from-vault.yaml
-show kubectl -n shop wait --for=condition=Ready --timeout=30s vaultsecrets.vaultferry.dev/stripe
-show kubectl -n shop get vaultconnections.vaultferry.dev/doppler vaultsecrets.vaultferry.dev/stripe
-printf 'stripe: %s\n' "$(keys stripe)"
+say "From vaults: stand-ins that the vendors' own clients take for the real ones"
+stand_in() { # NAME [OPTION…]: start it; where it is stands in NAME.url
+  (cd "$root" && exec python -m tests.vaults "$@" --https) > "$1.url" 2> "$1.log" &
+  processes+=($!)
+}
+told() { python -c 'import json, sys; print(json.load(open(sys.argv[1] + ".url"))[sys.argv[2]])' "$@"; }
+at_the_stand_in() { # MANIFEST NAME: the same manifest, but for where its vault is
+  python - "$@" <<'PYTHON'
+import json, sys, yaml
+documents = list(yaml.safe_load_all(open(sys.argv[1])))
+started = json.load(open(sys.argv[2] + ".url"))
+for document in documents:
+    if document["kind"] == "VaultConnection":
+        [section] = document["spec"].values()
+        section.update(address=started["url"], caBundle=started["certificate"])
+yaml.safe_dump_all(documents, sys.stdout)
+PYTHON
+}
+for name in doppler infisical onepassword-connect; do
+  stand_in "$name" --state "$folder/examples/vaults/$name.json"
+done
+stand_in ssm
+for name in doppler infisical onepassword-connect ssm; do wait_until 300 grep -q url "$name.url"; done
+ssm=$(told ssm url)
+(cd "$root" && python - "$ssm" <<'PYTHON'
+import json, sys
+from tests.vaults.judges import judging
+with open("examples/vaults/parameters.json") as parameters, judging() as client:
+    said = client.ask("ssm_put", sys.argv[1], "eu-west-1", json.load(parameters))
+    sys.exit(said.get("error"))
+PYTHON
+)
+ln ssm.url aws-ssm.url
+for name in doppler infisical onepassword-connect aws-ssm; do
+  announce "kubectl apply -f examples/vaults/$name.yaml  # at the address of the stand-in"
+  at_the_stand_in "examples/vaults/$name.yaml" "$name" | kubectl apply -f -
+done
+show kubectl -n shop wait --for=condition=Ready --timeout=30s vaultsecrets.vaultferry.dev --all
+show kubectl -n shop get vaultconnections.vaultferry.dev,vaultsecrets.vaultferry.dev
+for name in stripe mail aws-production reports; do printf '%s: %s\n' "$name" "$(keys "$name")"; done
 
 say "It changes in the vault: a forced sync does not wait for the next hour"
 version() { kubectl -n shop get vaultsecrets.vaultferry.dev stripe -o 'jsonpath={.status.version}'; }
 is_version() { [ "$(version)" = "$1" ]; }
-sed 's/made-up-one/made-up-two/' doppler.json > changed.json
-python - "$(vault admin)/state" <<'PYTHON'
+sed 's/made-up-one/made-up-two/' examples/vaults/doppler.json > changed.json
+python - "$(told doppler admin)/state" <<'PYTHON'
 import pathlib, sys, urllib.request
 body = pathlib.Path("changed.json").read_bytes()
 urllib.request.urlopen(urllib.request.Request(sys.argv[1], body, method="PUT"))

@@ -10,6 +10,7 @@ from tests.cli.command import CANARY, Sealer, refusal, run
 from tests.keyrings import seal
 from vaultferry.core.suites import Suite
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "vaults"
 TOKEN = seal(Suite.HPKE_X25519)
 
 GOOD = f"""\
@@ -51,6 +52,14 @@ def test_what_seal_prints_has_no_problem(tmp_path: Path) -> None:
     manifest = sealer.run(*sealer.file("y", b"1"), *sealer.file("1e3", b"2")).stdout
 
     assert problems(tmp_path, manifest) == []
+
+
+def test_the_examples_for_vaults_have_no_problem() -> None:
+    manifests = sorted(map(str, EXAMPLES.glob("*.yaml")))
+    result = run("check", *manifests)
+
+    assert (len(manifests), result.exit_code) == (4, 0)
+    assert result.stderr == "8 resources in 4 files: no problem\n"
 
 
 PROBLEMS: dict[str, tuple[str, str, tuple[int, str, str]]] = {

@@ -180,6 +180,36 @@ def test_a_broken_answer_is_no_harm_to_the_next() -> None:
     run(story())
 
 
+@pytest.mark.parametrize("say", [cut(b""), reset(b"")], ids=["cut", "reset"])
+def test_a_new_connection_that_breaks_is_not_tried_again(say: Say) -> None:
+    async def story() -> None:
+        async with listening(say) as good, outbound() as made:
+            url = f"http://{NAME}:{good.port}/"
+
+            assert await refused(made, url) == "reset"
+            assert len(good.requests) == 1
+
+    run(story())
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_is_no_failure() -> None:
+    """The server closes it as the second request comes, and takes a new one."""
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(b"whole"))
+        await writer.drain()
+        await reader.readuntil(b"\r\n\r\n")
+
+    async def story() -> None:
+        async with listening(once) as good, outbound() as made:
+            url = f"http://{NAME}:{good.port}/"
+
+            assert [(await ask(made, url)).body for _ in range(2)] == [b"whole"] * 2
+            assert good.connections == 2
+
+    run(story())
+
+
 @pytest.mark.parametrize("status", ["200 OK", "401 x", "404 x", "429 x", "500 x"])
 def test_any_status_is_an_answer(status: str) -> None:
     async def story() -> None:

@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from vaultferry.core.addresses import AddressRefused, Exceptions, check_url
+from vaultferry.outbound.attempts import Attempts
 from vaultferry.outbound.names import Names, Resolve, Resolver
 from vaultferry.outbound.sessions import Key, Sessions
 from vaultferry.outbound.unreachable import EXPECTED, Unreachable, detail_of
@@ -171,6 +172,7 @@ class Outbound:
         headers = CIMultiDict(asked.headers)
         # What is compressed may be of any size, and is not asked for.
         headers["Accept-Encoding"] = "identity"
+        tries = Attempts()
         response = await stack.enter_async_context(
             session.request(
                 asked.method,
@@ -180,6 +182,8 @@ class Outbound:
                 proxy=self._proxy,
                 allow_redirects=False,
                 timeout=asked.timeout,
+                middlewares=(tries,),
+                trace_request_ctx=tries,
             )
         )
         if response.headers.get("Content-Encoding", "identity") != "identity":

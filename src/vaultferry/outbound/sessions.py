@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from vaultferry.outbound import attempts
 from vaultferry.outbound.names import Resolver
 
 _KEPT_SECONDS = 30.0
@@ -75,6 +76,7 @@ class Sessions:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "vaultferry"},
             auto_decompress=False,
+            trace_configs=[attempts.trace()],
             trust_env=False,
         )
 

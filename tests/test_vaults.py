@@ -330,6 +330,30 @@ def test_a_forced_sync_asks_again_where_the_vault_failed(failure: Failure) -> No
     assert world.says == {"Ready": "Synced", "Fresh": "Synced"}
 
 
+def test_what_a_forced_sync_told_of_an_outage_stays_until_the_vault_answers() -> None:
+    world = synced()
+    world.vault.failure = Unreachable("away")
+    world.now += 5.0
+    world.edit(annotations={"vaultferry.dev/force-sync": "now"})
+    world.settle(1.0)
+    assert world.says == {"Ready": "Synced", "Fresh": "!Unreachable"}
+
+    writes = []
+    for seconds in (2.0, 2.0, 60.0, 60.0):
+        world.fetch(seconds)
+        world.step()
+        writes += world.calls
+    assert writes == []
+    assert world.says["Fresh"] == "!Unreachable"
+
+    world.vault.failure = None
+    world.fetch(60.0)
+    world.fetch(0.0)
+    world.step()
+    assert world.calls == ["patch status"]
+    assert world.says == {"Ready": "Synced", "Fresh": "Synced"}
+
+
 @pytest.mark.parametrize("why", ["absent", "of another namespace", "not for us"])
 def test_a_connection_that_is_absent_and_one_that_is_not_for_us_look_alike(
     why: str,

@@ -48,7 +48,7 @@ def needed(
     if resource.suspended:
         as_realised = resource.status.realised_spec == resource.spec_digest
         return _recognised(resource) if as_realised else Need.SUSPEND
-    if requests.pending(resource) or not resource.realised or _is_stale(resource):
+    if requests.pending(resource) or not resource.realised or is_stale(resource):
         return Need.REALISE
     if source_moved or _is_elsewhere(resource, seen, right):
         return Need.COMPARE
@@ -66,15 +66,15 @@ def is_synced(resource: VaultSecret, seen: Seen | None) -> bool:
     return seen.identity == (synced.uid, synced.resource_version)
 
 
-def _is_elsewhere(resource: VaultSecret, seen: Seen | None, right: object) -> bool:
-    """Tell whether the Secret is gone, or a version that nobody has looked at."""
-    return not is_synced(resource, seen) and (seen is None or seen.identity != right)
-
-
-def _is_stale(resource: VaultSecret) -> bool:
+def is_stale(resource: VaultSecret) -> bool:
     """Tell whether newer values could not be had; the attempts say when to try."""
     fresh = resource.status.condition("Fresh")
     return fresh is not None and fresh.status == "False"
+
+
+def _is_elsewhere(resource: VaultSecret, seen: Seen | None, right: object) -> bool:
+    """Tell whether the Secret is gone, or a version that nobody has looked at."""
+    return not is_synced(resource, seen) and (seen is None or seen.identity != right)
 
 
 def _recognised(resource: VaultSecret) -> Need:

@@ -6,7 +6,7 @@ from math import inf
 from typing import Any
 
 from vaultferry.connections import Connections
-from vaultferry.core import access, extract, refresh, requests
+from vaultferry.core import access, due, extract, refresh, requests
 from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import ConnectionMissing, Failure, FieldMissing, NeedsPerson
 from vaultferry.core.looked import Looked
@@ -201,8 +201,9 @@ class VaultSource:
             for place, answer in answers.items()
             if answer.document is None or answer.asked < after
         ]
+        told = due.is_stale(resource)
         for answer in answers.values():
-            if answer.failure and _is_last_word(answer, after):
+            if answer.failure and _is_last_word(answer, after, told=told):
                 raise answer.failure
         for place in missing:
             self.places.want(_key(resource), PlaceKey(way.key, place), after)
@@ -292,9 +293,12 @@ def _places(way: _Way, resource: VaultSecret) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*named, *below]))
 
 
-def _is_last_word(answer: Answer, after: float) -> bool:
-    """Tell whether a failure is the answer to what is wanted since then."""
-    return answer.is_lasting if after == -inf else answer.tried >= after
+def _is_last_word(answer: Answer, after: float, *, told: bool) -> bool:
+    """Tell whether a failure is the answer to what is wanted since then.
+
+    Where nothing newer is wanted, that is one that lasts, or that the status tells.
+    """
+    return answer.is_lasting or told if after == -inf else answer.tried >= after
 
 
 def _known(answer: Answer) -> tuple[int, str]:

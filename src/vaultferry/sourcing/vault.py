@@ -107,7 +107,8 @@ class VaultSource:
         answers = [self.places.look(PlaceKey(way.key, place)) for place in places]
         unusable = self.connections.unusable(way.key)
         said = unusable.reason if unusable else ""
-        known = tuple(_known(answer) for answer in answers)
+        told = due.is_stale(resource)
+        known = tuple(_known(answer, told=told) for answer in answers)
         # Without an answer nothing is known but what the status says.
         settled = not said and not any(map(any, known))
         identity = (way.version.uid, way.version.generation, said, *known)
@@ -301,9 +302,9 @@ def _is_last_word(answer: Answer, after: float, *, told: bool) -> bool:
     return answer.is_lasting or told if after == -inf else answer.tried >= after
 
 
-def _known(answer: Answer) -> tuple[int, str]:
-    lasts = answer.failure if answer.is_lasting else None
-    return answer.stamp, lasts.reason if lasts else ""
+def _known(answer: Answer, *, told: bool) -> tuple[int, str]:
+    failure = answer.failure if answer.is_lasting or told else None
+    return answer.stamp, failure.reason if failure else ""
 
 
 def _key(resource: VaultSecret) -> Key:

@@ -336,20 +336,23 @@ class World:
 @given(
     st.lists(st.floats(-1e5, 1e5), min_size=2, max_size=2),
     st.lists(st.lists(TURNS, min_size=10, max_size=20), min_size=2, max_size=2),
-    st.lists(st.floats(20, 200), max_size=2),
+    st.none() | st.floats(20, 200),
 )
 def test_two_contenders_never_both_lead_whatever_the_delays(
-    offsets: list[float], turns: list[list[Turn]], deletions: list[float]
+    offsets: list[float], turns: list[list[Turn]], deleted: float | None
 ) -> None:
     world = World(offsets)
-    for when in deletions:
-        world.at(when, lambda: delete_where_both_know(world))
+    if deleted is not None:
+        world.at(deleted, lambda: delete_where_both_know(world))
 
     world.run(turns)
 
 
 def delete_where_both_know(world: World) -> None:
-    """Delete the lease; a replica that never saw it cannot know that it is held."""
+    """Delete the lease; a replica that never saw it cannot know that it is held.
+
+    Nor can one whose slow look missed that it was there between two deletions.
+    """
     if all(c.outlook.record is not None for c in world.contenders):
         world.server.delete()
 

@@ -4,6 +4,10 @@ Clocks of machines differ, so a time that another one wrote is never compared wi
 ours, only with what stood there before. A holder gives up `GIVE_UP_SECONDS` after it
 sent what was last accepted; others wait `LEASE_SECONDS` after they first saw it. As
 it was sent before it could be seen, the two never overlap, whatever the delays.
+
+Only who deletes the lease can break that, for a replica that has not seen it, or that
+misses that it was there between two deletions: a lease that is not there can be had
+by whoever comes first.
 """
 
 from collections.abc import Mapping

@@ -53,6 +53,27 @@ class StandIn(Cluster):
         after = merge_patched(before, {"status": patch["status"]})
         return self.store(self.vaultsecrets, after)
 
+    async def patch_finalizers(
+        self, namespace: str, name: str, patch: Mapping[str, Any]
+    ) -> Body:
+        self._called("patch finalizers")
+        before = _found(self.vaultsecrets, Key(namespace, name))
+        for guard in ("uid", "resourceVersion"):
+            if before["metadata"][guard] != patch[guard]:
+                raise Stale
+        after = merge_patched(before, {"metadata": dict(patch)})
+        kept = self.store(self.vaultsecrets, after)
+        if kept["metadata"].get("deletionTimestamp") and not patch["finalizers"]:
+            del self.vaultsecrets[Key(namespace, name)]
+        return _partial(kept)
+
+    async def get_namespace(self, name: str) -> Body:
+        self._called("get namespace")
+        return {"metadata": {"name": name, "uid": f"uid-of-{name}"}}
+
+    def check_leads(self) -> None:
+        self._called("check leads")
+
     async def patch_connection_status(
         self, namespace: str, name: str, patch: Mapping[str, Any]
     ) -> None:

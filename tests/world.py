@@ -32,6 +32,7 @@ class World:
         self.due: list[PlaceKey] = []
         self.woken: list[Key] = []
         self.told: list[Key] = []
+        self.kept: list[Key] = []
         self.counted: list[str] = []
         self.start(ring)
         self.apply(vault_secret_body(**spec))
@@ -53,6 +54,7 @@ class World:
             chance=lambda: 1.0,
             post=self._post,
             repaired=self._count_repair,
+            keep=self.kept.append,
             prefixes=("app.kubernetes.io",),
         )
         self.reconcile = Reconciler(

@@ -133,6 +133,15 @@ class Cluster:
         path = _vaultsecret(namespace, name) + "/status"
         return await self._call("PATCH", path, patch, accept=_META)
 
+    async def patch_finalizers(self, namespace: str, name: str, patch: Body) -> Body:
+        """Merge-patch the metadata of a VaultSecret; return them as they are then."""
+        path = _vaultsecret(namespace, name)
+        return await self._call("PATCH", path, {"metadata": patch}, accept=_META)
+
+    async def get_namespace(self, name: str) -> Body:
+        """Return a namespace."""
+        return await self._call("GET", f"/api/v1/namespaces/{quote(name)}")
+
     async def patch_connection_status(
         self, namespace: str, name: str, patch: Body
     ) -> None:
@@ -361,15 +370,23 @@ class Cluster:
         if status == HTTPStatus.UNAUTHORIZED:
             self._server.credentials.refused(shown)
 
+    def check_leads(self) -> None:
+        """Check that we hold the Lease, right before something is written elsewhere.
+
+        Raises:
+            NotLeading: we do not.
+        """
+        if not self._may_write():
+            raise NotLeading("the lease ran out before this was written")
+
     def _check_lease(self, verb: str, path: str) -> None:
         """Keep a write back where others may lead by now; the Lease itself is free.
 
         This narrows what a process that was paused can still send, and ends it not:
         the resourceVersion in each write guards the rest.
         """
-        if verb == "GET" or path.startswith(_LEASE_API) or self._may_write():
-            return
-        raise NotLeading("the lease ran out before this was written")
+        if verb != "GET" and not path.startswith(_LEASE_API):
+            self.check_leads()
 
 
 async def _line(content: aiohttp.StreamReader, seconds: float) -> bytes:

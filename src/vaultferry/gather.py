@@ -71,7 +71,7 @@ def material(
     desired.check_metadata(spec, prefixes)
     kind = secrettypes.load(spec.type)
     kind.check_location(spec.location)
-    values = found.values if found else _opened(keyring, resource, spec)
+    values = found.values if found else opened(keyring, resource, spec)
     kind.check(spec.auth_method, values)
     expires_at = _checked_end(kind, resource, values, now)
     rendering = formats.render(spec.target, Opened(kind, values, spec.location))
@@ -244,7 +244,12 @@ def target(resource: VaultSecret) -> Key:
     return Key(resource.namespace, name or resource.name)
 
 
-def _opened(keyring: Keyring, resource: VaultSecret, spec: Spec) -> dict[str, bytes]:
+def opened(keyring: Keyring, resource: VaultSecret, spec: Spec) -> dict[str, bytes]:
+    """Return the values that are sealed in a resource.
+
+    Raises:
+        NeedsPerson: there are none, or one of them does not open.
+    """
     if spec.sealed is None:
         raise InvalidSpec("spec has no source that this version knows")
     namespace, name = resource.namespace, resource.name

@@ -188,6 +188,22 @@ class Places:
         """Forget a session and all that it answered."""
         self._links.pop(connection, None)
 
+    def session(self, connection: Key) -> Session | None:
+        """Return the session of a connection, for other calls than fetching.
+
+        Raises:
+            VaultFailure: its vault fails, and is left alone.
+        """
+        link = self._links.get(connection)
+        if link and link.failure:
+            raise link.failure
+        return link.session if link else None
+
+    def blame(self, connection: Key, failure: VaultFailure) -> None:
+        """Take in that such a call failed, and have the connection looked after."""
+        if link := self._links.get(connection):
+            self._blame(connection, link, failure, self._clock())
+
     def health(self, connection: Key) -> VaultFailure | None:
         """Return why the vault of a connection fails, if it does."""
         link = self._links.get(connection)

@@ -13,7 +13,7 @@ from typing import Any
 from vaultferry import formats, gather
 from vaultferry.act import Actor, Done
 from vaultferry.cluster import Cluster
-from vaultferry.core import due, events, expiry, report, requests, source
+from vaultferry.core import due, events, expiry, report, requests, source, stored
 from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.attempts import Attempts
 from vaultferry.core.backoff import is_outage
@@ -70,6 +70,9 @@ class Surroundings:
 
     repaired: Callable[[], None]
     """Is told that a Secret was made right that somebody changed or deleted."""
+
+    keep: Callable[[Key], None]
+    """Has the store looked at that keeps values of a resource, or is to."""
 
     prefixes: Sequence[str]
     """The prefixes allowed in labels and annotations of targets."""
@@ -150,6 +153,8 @@ class Reconciler:
                 self._attempts.clear(_cleaning(key))
             return cleaned
         result = await self._reconciled(key, resource)
+        if stored.concerns(resource):
+            self.around.keep(key)
         again = min(result.again, cleaned.again, self._tell_expiring(key))
         return replace(result, again=again)
 

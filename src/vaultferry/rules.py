@@ -202,6 +202,11 @@ _SOURCE: tuple[Rule, ...] = (
         "spec.fieldMappings",
     },
     {
+        "rule": "!has(self.storeRef) || has(self.sealed) || has(self.credentials)",
+        "message": "spec.storeRef goes with spec.sealed or spec.credentials: leave it "
+        "out where the values come from elsewhere",
+    },
+    {
         "rule": "!has(self.refreshInterval) || "
         "duration(self.refreshInterval) == duration('0s') || "
         "duration(self.refreshInterval) >= duration('1m')",

@@ -88,8 +88,13 @@ class VaultSecrets:
         return *self.targeting(secret), *self._by_source.get(secret, ())
 
     def connected(self, connection: Key) -> tuple[Key, ...]:
-        """Return the VaultSecrets that name this VaultConnection."""
+        """Return the VaultSecrets that name this VaultConnection, or are kept there."""
         return tuple(self._by_connection.get(connection, ()))
+
+    def store(self, key: Key) -> Key | None:
+        """Return the VaultConnection to the store that a VaultSecret names, if any."""
+        kept = self._kept.get(key)
+        return kept.glance.store if kept else None
 
     def merged_into(self, key: Key) -> Key | None:
         """Return the Secret that a VaultSecret merges into, if it does."""
@@ -150,8 +155,8 @@ class VaultSecrets:
         self._by_target[glance.target].add(key)
         if glance.source:
             self._by_source[glance.source].add(key)
-        if glance.connection:
-            self._by_connection[glance.connection].add(key)
+        for connection in glance.connections:
+            self._by_connection[connection].add(key)
         self._says.update(glance.says)
         self.by_key_ids[glance.key_ids] += 1
         if glance.expiry:
@@ -165,8 +170,8 @@ class VaultSecrets:
         _discard(self._by_target, glance.target, key)
         if glance.source:
             _discard(self._by_source, glance.source, key)
-        if glance.connection:
-            _discard(self._by_connection, glance.connection, key)
+        for connection in glance.connections:
+            _discard(self._by_connection, connection, key)
         self._says.subtract(glance.says)
         self.by_key_ids[glance.key_ids] -= 1
         if not self.by_key_ids[glance.key_ids]:
@@ -295,7 +300,10 @@ class _Glance:
 
     target: Key
     source: Key | None
-    connection: Key | None
+    store: Key | None
+    connections: frozenset[Key]
+    """To the values, to the store, and to where they are kept by now."""
+
     merges: bool
     says: tuple[tuple[str, str], ...]
     """The conditions, each with its status."""
@@ -308,12 +316,14 @@ class _Glance:
         spec, status = body.get("spec") or {}, body.get("status") or {}
         target = (spec.get("target") or {}).get("name") or key.name
         read = (spec.get("secretRef") or {}).get("name")
-        way = spec.get("connectionRef") or {}
+        way, store = spec.get("connectionRef") or {}, spec.get("storeRef") or {}
+        ways = (way, store, status.get("stored") or {})
         told = {c["type"]: c["status"] for c in status.get("conditions") or []}
         return cls(
             target=Key(key.namespace, str(target)),
             source=Key(key.namespace, str(read)) if read else None,
-            connection=_connection(key, way),
+            store=_connection(key, store),
+            connections=frozenset(filter(None, (_connection(key, w) for w in ways))),
             merges=merge.merges(spec),
             says=tuple((kind, told[kind]) for kind in TYPES if kind in told),
             key_ids=key_ids(spec.get("sealed")),

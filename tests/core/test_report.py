@@ -175,7 +175,7 @@ STATUSES = st.fixed_dictionaries(
             },
         ),
         "stored": st.fixed_dictionaries(
-            {"connection": TEXT, "path": TEXT},
+            dict.fromkeys(("connection", "namespace", "name", "address", "path"), TEXT),
             optional={"fields": st.lists(TEXT, max_size=2)},
         ),
     },

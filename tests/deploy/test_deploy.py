@@ -88,6 +88,8 @@ def test_it_builds_to_what_the_operator_needs(built: list[Body]) -> None:
         "PodDisruptionBudget",
         "Role",
         "Role",
+        "Role",
+        "RoleBinding",
         "RoleBinding",
         "RoleBinding",
         "Service",

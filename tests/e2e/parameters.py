@@ -30,6 +30,21 @@ class Store:
         where = (self.process.url, REGION, "delete_parameter")
         self._did(self.judge.ask("ssm", *where, Name=name))
 
+    def ask(self, call: str, **given: Any) -> dict[str, Any]:
+        """Return what a call of the vendor's client gives; it is not remembered."""
+        before = self.process.requests()
+        said = self.judge.ask("ssm", self.process.url, REGION, call, **given)
+        assert "error" not in said, said
+        assert len(self.process.requests()) >= len(before)
+        found: dict[str, Any] = said["ok"]
+        return found
+
+    def all(self, path: str) -> dict[str, Body]:
+        """Return the parameters below a path as they are, by the rest of the name."""
+        given = {"Path": path, "Recursive": True, "WithDecryption": True}
+        found = self.ask("get_parameters_by_path", **given)["Parameters"]
+        return {each["Name"].removeprefix(f"{path}/"): each for each in found}
+
     def calls(self) -> list[str]:
         """Return the operations that it was asked for since it last forgot them."""
         return [entry.operation for entry in self.process.requests()]
@@ -57,7 +72,7 @@ def keys_secret(**keys: str) -> Body:
     }
 
 
-def connection(store: Store, prefix: str) -> Body:
+def connection(store: Store, prefix: str, /, **more: Any) -> Body:
     """Return the manifest of a VaultConnection to a Parameter Store."""
     section = {
         "region": REGION,
@@ -65,6 +80,7 @@ def connection(store: Store, prefix: str) -> Body:
         "caBundle": store.process.certificate,
         "pathPrefix": prefix,
         "credentialsSecretRef": {"name": "aws-reader"},
+        **more,
     }
     return {
         "apiVersion": "vaultferry.dev/v1alpha1",

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -21,6 +22,8 @@ from vaultferry.operator.app import Operator
 from vaultferry.operator.hardening import harden
 from vaultferry.operator.settings import DEFAULT_NAMESPACE, Settings
 
+_INSTALLATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
 
 def _exceptions(
     _context: click.Context, _option: click.Parameter, given: Sequence[str]
@@ -29,6 +32,14 @@ def _exceptions(
         return Exceptions.parse(given)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def _installation(
+    _context: click.Context, _option: click.Parameter, given: str | None
+) -> str | None:
+    if given is not None and not _INSTALLATION.fullmatch(given):
+        raise click.BadParameter("use at most 64 letters, digits and . _ -")
+    return given
 
 
 @click.command(cls=OptionsOnly)
@@ -85,6 +96,14 @@ def _exceptions(
     "proxy",
     envvar="VAULTFERRY_VAULT_PROXY",
     help="The proxy to external vaults: http://HOST:PORT.",
+)
+@click.option(
+    "--installation-id",
+    "installation",
+    envvar="VAULTFERRY_INSTALLATION_ID",
+    callback=_installation,
+    show_default="the uid of the namespace kube-system",
+    help="By what values in a store are known to be of this installation.",
 )
 def run(log_level: str, **given: Any) -> None:
     """Run the operator against the cluster of KUBECONFIG, or the one it runs in.

@@ -13,7 +13,7 @@ class Condition(Model):
     """One observation about the resource, as in `metav1.Condition`."""
 
     type: Annotated[str, Field(max_length=316)]
-    """Ready, Fresh, Reconciling or Stalled."""
+    """Ready, Fresh, Stored, Reconciling or Stalled."""
 
     status: Literal["True", "False", "Unknown"]
     """Whether it holds."""

@@ -22,8 +22,11 @@ from vaultferry.core.outcome import (
     Unchanged,
 )
 
-TYPES = ("Ready", "Fresh", "Reconciling", "Stalled")
+TYPES = ("Ready", "Fresh", "Stored", "Reconciling", "Stalled")
 """The types of conditions, in the order in which they are written."""
+
+_OF_OTHERS = frozenset({"Stored"})
+"""What a store has to say; see `stored`. The Secret does not wait for it."""
 
 _SYNCED = "The Secret realises the resource."
 _FRESH = "The values are those of the source."
@@ -32,7 +35,7 @@ _SUSPENDED = "spec.suspend is set: the changed spec is not realised."
 _CONTENDED = "Something else keeps changing the Secret: repaired once a minute."
 
 # A message may list keys, whose length nobody limits; the schema has a limit.
-_MESSAGE_CHARACTERS = 2_000
+MESSAGE_CHARACTERS = 2_000
 
 
 class _Say(NamedTuple):
@@ -63,9 +66,11 @@ def decide(
         dict.fromkeys(old, _KEEP) if isinstance(outcome, Unchanged) else _row(outcome)
     )
     spoken = (
-        _spoken(kind, table[kind], old.get(kind), generation, now)
+        old.get(kind)
+        if kind in _OF_OTHERS
+        else _spoken(kind, table[kind], old.get(kind), generation, now)
         for kind in TYPES
-        if kind in table
+        if kind in table or kind in _OF_OTHERS
     )
     return [condition for condition in spoken if condition is not None]
 
@@ -138,7 +143,7 @@ def _spoken(
         type=kind,
         status=say.status,
         reason=say.reason,
-        message=say.message[:_MESSAGE_CHARACTERS],
+        message=say.message[:MESSAGE_CHARACTERS],
         observed_generation=generation,
         last_transition_time=old.last_transition_time if old and same else now,
     )

@@ -31,6 +31,9 @@ Failure                     the class name is the reason in conditions and event
     ├── ConnectionMissing
     ├── PlaceMissing
     ├── PlaceForbidden
+    ├── StoreInvalid
+    ├── StoreRefused
+    ├── NotStorable
     ├── TargetMissing
     ├── Conflict
     ├── TypeDiffers
@@ -224,6 +227,18 @@ class PlaceForbidden(NeedsPerson):
     """The token may not read the place."""
 
     of_source = True
+
+
+class StoreInvalid(NeedsPerson):
+    """The VaultConnection that spec.storeRef names is no store for this resource."""
+
+
+class StoreRefused(NeedsPerson):
+    """The store does not let its credential do what is to be done."""
+
+
+class NotStorable(NeedsPerson):
+    """A value or a name is not one that the store takes."""
 
 
 class TargetMissing(NeedsPerson):

@@ -53,7 +53,7 @@ def transitions(before: Iterable[Condition], after: Iterable[Condition]) -> list
 
 def _troubles(conditions: Iterable[Condition]) -> dict[str, Condition]:
     by_type = {condition.type: condition for condition in conditions}
-    wanted = {"Stalled": "True", "Fresh": "False"}
+    wanted = {"Stalled": "True", "Fresh": "False", "Stored": "False"}
     return {
         kind: by_type[kind]
         for kind, status in wanted.items()

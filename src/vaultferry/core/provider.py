@@ -1,8 +1,8 @@
 """What the module of a vault's provider declares."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import Failure
@@ -74,6 +74,56 @@ class Batching(Session, Protocol):
         """
 
 
+class Store(Protocol):
+    """What also keeps values: each under a name, with tags that say whose it is.
+
+    Every method raises `StoreRefused` where the credential may not do it, and
+    `VaultFailure` where the store does not answer as it ought to.
+    """
+
+    async def tags(self, name: str) -> Mapping[str, str] | None:
+        """Return the tags of what is under a name; None: nothing is."""
+
+    async def read(self, names: Sequence[str]) -> Mapping[str, bytes]:
+        """Return the values under names, as far as there are any."""
+
+    async def create(self, name: str, value: bytes, tags: Mapping[str, str]) -> None:
+        """Put a value under a name where nothing is.
+
+        Raises:
+            Conflict: something is there by now.
+        """
+
+    async def replace(self, name: str, value: bytes) -> None:
+        """Put a value in place of the one that is there; its tags stay."""
+
+    async def delete(self, names: Sequence[str]) -> None:
+        """Take away what is under names, as far as anything is."""
+
+
+@dataclass(frozen=True)
+class Keeping(Generic[S]):
+    """What a provider says whose vault can be a store as well."""
+
+    path: Callable[[S, str, str], str]
+    """Returns the path for a VaultSecret's values, by its namespace and name; raises
+    StoreInvalid where the section is not that of a store."""
+
+    check: Callable[[str, str, bytes], None]
+    """Checks that a value can be kept, by the path and the name of its field; raises
+    NotStorable, and makes no call."""
+
+    address: Callable[[S], str]
+    """Returns where the store is."""
+
+    store: Callable[[Any], Store]
+    """Returns the store that a session of this provider leads to."""
+
+
+def _any(_settings: object, _namespace: str, _canonical: str) -> bool:
+    return True
+
+
 def _pick(document: Document, key: str) -> bytes | None:
     return document.values.get(key)
 
@@ -126,3 +176,10 @@ class Provider(Generic[S]):
 
     caseless: bool = False
     """Whether the vault takes small and capital letters in names for the same."""
+
+    keeping: Keeping[S] | None = None
+    """How it keeps values, where it can be a store."""
+
+    lets: Callable[[S, str, str], bool] = _any
+    """Tells whether a namespace may read a reference in its canonical form: of a
+    store, only what is kept there for that namespace."""

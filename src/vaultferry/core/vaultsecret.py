@@ -34,6 +34,7 @@ _NOT_REALISED = frozenset(
         "attributes",
         "entityId",
         "refreshInterval",
+        "storeRef",
     }
 )
 
@@ -214,6 +215,10 @@ class Spec(Model):
     fields_from: Annotated[list[FieldsFrom], Field(max_length=1)] = []
     """All keys of a place of the vault; type `opaque` only."""
 
+    store_ref: ConnectionRef | None = None
+    """The VaultConnection to a store that is to keep the values as well; with
+    `sealed` or `credentials`."""
+
     refresh_interval: Annotated[
         str,
         Field(min_length=2, max_length=16, pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"),
@@ -281,20 +286,35 @@ class Stored(Model):
     """Where the values are kept besides the Secret."""
 
     connection: Annotated[str, Field(max_length=64)]
-    """The uid of the connection to the store."""
+    """The uid of the VaultConnection to the store."""
+
+    namespace: Annotated[str, Field(max_length=253)]
+    """Its namespace."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """Its name."""
+
+    address: Annotated[str, Field(max_length=512)]
+    """Where the store is."""
 
     path: Annotated[str, Field(max_length=2048)]
     """The path in the store, without the field."""
 
-    fields: Annotated[list[str], Field(max_length=MAX_FIELDS)] = []
-    """The names of the fields that are there."""
+    fields: Annotated[list[str], Field(max_length=2 * MAX_FIELDS)] = []
+    """The names of the fields that are there, or are about to be."""
+
+    version: Annotated[int, Field(ge=1)] | None = None
+    """The version of the credential that is there; absent while it is not known."""
+
+    last_handled_sync: Annotated[str, Field(max_length=64)] | None = None
+    """The `vaultferry.dev/force-sync` annotation by which it was last compared."""
 
 
 class Status(Reported):
     """What the operator observed: metadata only, nothing that changes by itself."""
 
     conditions: Conditions = []
-    """Ready and Fresh, and while true Reconciling or Stalled."""
+    """Ready, Fresh and Stored, and while true Reconciling or Stalled."""
 
     observed_generation: int = -1
     """The generation that was realised, is Stalled, or changed nothing."""
@@ -367,6 +387,7 @@ class VaultSecret:
     resource_version: str
     annotations: Mapping[str, str] = field(repr=False)
     deleting: bool
+    finalizers: tuple[str, ...]
     status: Status
     spec_digest: str
     raw_spec: Mapping[str, Any] = field(repr=False)
@@ -384,6 +405,7 @@ class VaultSecret:
             resource_version=metadata["resourceVersion"],
             annotations=metadata.get("annotations") or {},
             deleting="deletionTimestamp" in metadata,
+            finalizers=tuple(metadata.get("finalizers") or ()),
             status=Status.model_validate(body.get("status") or {}),
             spec_digest=spec_digest(raw_spec),
             raw_spec=raw_spec,
@@ -422,14 +444,22 @@ class VaultSecret:
     @property
     def connection(self) -> tuple[str, str] | None:
         """The namespace and name of the connection to the values, where one is used."""
-        reference = self.raw_spec.get("connectionRef") or {}
-        name = reference.get("name")
-        return name and (str(reference.get("namespace") or self.namespace), str(name))
+        return self._referred("connectionRef")
+
+    @property
+    def store(self) -> tuple[str, str] | None:
+        """The namespace and name of the connection to the store, where one is used."""
+        return self._referred("storeRef")
 
     @property
     def owner(self) -> str:
         """The value of the owner annotation on its Secret."""
         return f"{self.namespace}/{self.name}"
+
+    def _referred(self, field: str) -> tuple[str, str] | None:
+        reference = self.raw_spec.get(field) or {}
+        name = reference.get("name")
+        return name and (str(reference.get("namespace") or self.namespace), str(name))
 
 
 def spec_digest(raw_spec: Mapping[str, Any]) -> str:

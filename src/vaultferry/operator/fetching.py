@@ -76,13 +76,13 @@ class Fetching:
             for scope in settings.scopes
         }
         self._due: WorkQueue[PlaceKey] = WorkQueue(
-            monotonic, lambda place: place.connection.namespace, _unmeasured, _turn
+            monotonic, lambda place: place.connection.namespace, unmeasured, _turn
         )
         self._moved: WorkQueue[Key] = WorkQueue(
-            monotonic, attrgetter("namespace"), _unmeasured
+            monotonic, attrgetter("namespace"), unmeasured
         )
         around = Around(monotonic, time, metrics.fetched)
-        self.places = Places(self._due.add, wake, self.look_at, around)
+        self.places = Places(self._due.add, wake, self._told, around)
         self._connect = Connector(
             cluster,
             views.connections,
@@ -98,6 +98,11 @@ class Fetching:
         """Have a connection looked after."""
         self._moved.add(connection, Lane.URGENT)
 
+    def is_known(self, namespace: str) -> bool:
+        """Tell whether a connection of a namespace that is not in view is not there."""
+        watch = self._watches.get(namespace) or self._watches.get(None)
+        return watch is None or watch.complete.is_set()
+
     async def known(self, scope: str | None) -> None:
         """Wait until a connection not in view is known not to be there."""
         await self._watches[scope].complete.wait()
@@ -109,11 +114,18 @@ class Fetching:
                 for watch in self._watches.values():
                     group.create_task(watch.run())
                 for _ in range(_WORKERS):
-                    group.create_task(_work(self._due, self.places))
+                    group.create_task(work(self._due, self.places))
                 for _ in range(_AT_A_TIME):
-                    group.create_task(_work(self._moved, self._connect))
+                    group.create_task(work(self._moved, self._connect))
         finally:
             await self._outbound.close()
+
+    def _told(self, connection: Key) -> None:
+        """Have a connection looked after, and those that it keeps something of."""
+        self.look_at(connection)
+        for key in self._views.vaultsecrets.connected(connection):
+            if self._views.vaultsecrets.store(key):
+                self._wake(key, Lane.ROUTINE)
 
     def _seen(self, connection: Key) -> None:
         self.look_at(connection)
@@ -124,7 +136,8 @@ class Fetching:
             self._wake(key, Lane.ROUTINE)
 
 
-async def _work(queue: WorkQueue[K], handle: Callable[[K], Awaitable[float]]) -> None:
+async def work(queue: WorkQueue[K], handle: Callable[[K], Awaitable[float]]) -> None:
+    """Handle the keys of a queue until that is closed."""
     while True:
         try:
             key = await queue.get()
@@ -152,5 +165,5 @@ def _turn(key: PlaceKey) -> Hashable:
     return key.connection, hash(key.place) % _AT_A_TIME
 
 
-def _unmeasured(_lane: Lane, _seconds: float) -> None:
+def unmeasured(_lane: Lane, _seconds: float) -> None:
     """Keep no measure of how long a key took."""

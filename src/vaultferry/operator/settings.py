@@ -39,6 +39,10 @@ class Settings:
     proxy: str | None = None
     """The proxy to external vaults: `http://HOST:PORT`."""
 
+    installation: str | None = None
+    """By what this installation is told from others in a store; None: by the uid of
+    the namespace kube-system."""
+
     @property
     def scopes(self) -> Scopes:
         """What is listed and watched, each by itself."""

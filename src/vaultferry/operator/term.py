@@ -22,6 +22,7 @@ from vaultferry.core.urgency import Lane
 from vaultferry.operator import clock, watching
 from vaultferry.operator.fetching import Fetching, Views
 from vaultferry.operator.gate import Gate
+from vaultferry.operator.keeping import Keeping
 from vaultferry.operator.leftovers import Leftovers
 from vaultferry.operator.metrics import Metrics
 from vaultferry.operator.publickeys import PublicKeys
@@ -65,6 +66,10 @@ class Term:
         wake = self._gate.add
         views = Views(self.connections, self.vaultsecrets, self.secrets)
         self._fetching = Fetching(cluster, settings, views, wake, metrics)
+        self._recorder = Recorder(cluster, monotonic, metrics.event_lost)
+        self._keeping = Keeping(
+            cluster, settings, views, self._fetching, self._recorder
+        )
         self.places = self._fetching.places
         handlers = partial(
             watching.registry,
@@ -90,7 +95,6 @@ class Term:
             )
             for scope in settings.scopes
         }
-        self._recorder = Recorder(cluster, monotonic, metrics.event_lost)
         self._relist = Relist(
             cluster, settings.scopes, self.vaultsecrets, wake, metrics.missed
         )
@@ -104,6 +108,7 @@ class Term:
             chance=random.random,
             post=self._recorder.post,
             repaired=metrics.repaired,
+            keep=self._keeping.look_at,
             prefixes=settings.prefixes,
         )
         vaults = VaultSource(self.connections, self.places, monotonic)
@@ -139,6 +144,7 @@ class Term:
                 group.create_task(self._recorder.run()),
                 group.create_task(self._public_keys.run()),
                 group.create_task(self._fetching.run()),
+                group.create_task(self._keeping.run()),
             ]
             workers = [
                 group.create_task(self._work()) for _ in range(self._settings.workers)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -23,13 +24,14 @@ from vaultferry.core.errors import (
     PlaceMissing,
     RateLimited,
     ReferenceInvalid,
+    StoreInvalid,
     VaultFailure,
 )
 from vaultferry.core.model import Model, Name
-from vaultferry.core.provider import Kept, Provider
+from vaultferry.core.provider import Keeping, Kept, Provider
 from vaultferry.core.vaultconnection import Bundle
 from vaultferry.outbound import Answer, Outbound
-from vaultferry.providers import _aws, _http
+from vaultferry.providers import _aws, _http, _ssm_store
 
 # Ten values of 8 KB, of which JSON may take six characters for each one, and what is
 # said about them.
@@ -88,6 +90,10 @@ class Settings(Model):
     ) = None
     """The path below which all references are: `/app/prod`; default: none."""
 
+    store: bool = False
+    """True: VaultSecrets may have their values kept below the `pathPrefix`, by
+    `storeRef`, and read there what is kept for their own namespace only."""
+
     credentials_secret_ref: CredentialsRef
     """The keys of a user or a role of IAM."""
 
@@ -144,6 +150,31 @@ def _unversioned(name: str) -> str:
     return name.partition(":")[0]
 
 
+def _address(settings: Settings) -> str:
+    return (settings.address or _public(settings.region)).rstrip("/")
+
+
+def _public(region: str) -> str:
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return f"https://ssm.{region}.{domain}"
+
+
+def _path(settings: Settings, namespace: str, name: str) -> str:
+    """Return where values are kept; see `Keeping`."""
+    if not settings.store or settings.path_prefix is None:
+        raise StoreInvalid(
+            "the VaultConnection of spec.storeRef is no store: set store: true and a "
+            "pathPrefix in its spec.awsSsm"
+        )
+    return _ssm_store.path(settings.path_prefix, namespace, name)
+
+
+def _lets(settings: Settings, namespace: str, canonical: str) -> bool:
+    """Tell whether a namespace may read a parameter; see `Provider.lets`."""
+    own = f"{settings.path_prefix or ''}/{namespace}/"
+    return not settings.store or canonical.startswith(own)
+
+
 PROVIDER = Provider(
     name="aws_ssm",
     field="awsSsm",
@@ -156,6 +187,28 @@ PROVIDER = Provider(
     whole=_whole,
     canonical=_canonical,
     references="the name of a parameter (`/app/prod/db-password`)",
+    rules=(
+        {
+            "rule": "!has(self.store) || !self.store || has(self.pathPrefix)",
+            "message": "is a store without a pathPrefix: set the path below which "
+            "values are to be kept",
+        },
+        {
+            "rule": "!has(oldSelf.store) || !oldSelf.store || has(self.store) && "
+            "self.store && self.region == oldSelf.region && "
+            "has(self.address) == has(oldSelf.address) && "
+            "(!has(self.address) || self.address == oldSelf.address)",
+            "message": "is a store, in which values may be kept: its region and "
+            "address cannot change, make another VaultConnection",
+        },
+    ),
+    keeping=Keeping(
+        path=_path,
+        check=_ssm_store.check,
+        address=_address,
+        store=lambda session: session.store,
+    ),
+    lets=_lets,
 )
 
 
@@ -176,12 +229,13 @@ class _Session:
     def __init__(
         self, settings: Settings, credentials: _aws.Credentials, outbound: Outbound
     ) -> None:
-        address = (settings.address or _public(settings.region)).rstrip("/")
+        address = _address(settings)
         self._vault = _http.Vault(outbound, address, settings.ca_bundle, _LIMIT)
         self._host = urlsplit(address).netloc
         self._scope = _aws.Scope(settings.region, "ssm")
         self._credentials = credentials
         self._probe = f"{settings.path_prefix or ''}/vaultferry-check"
+        self.store = _ssm_store.ParameterStore(self._call)
 
     def shares(self, place: str) -> bool:
         """Tell whether a place is a parameter as it is now.
@@ -257,8 +311,18 @@ class _Session:
             "write one with fewer"
         )
 
-    async def _call(self, operation: str, document: Mapping[str, Any]) -> Any:
+    async def _call(
+        self,
+        operation: str,
+        document: Mapping[str, Any],
+        more: _ssm_store.Meanings = MappingProxyType({}),
+    ) -> Any:
         """Return the answer to an operation, an object.
+
+        Args:
+            operation: its name.
+            document: what is asked.
+            more: what other errors mean than those of reading.
 
         Raises:
             Failure: it was not done.
@@ -272,7 +336,7 @@ class _Session:
         now = datetime.now(UTC)
         signed = _aws.signed(headers, body, self._credentials, self._scope, now)
         answer = await self._vault.send("/", signed, body)
-        _check(answer)
+        _check(answer, more)
         found = _http.document(answer)
         if not isinstance(found, dict):
             raise _http.unreachable("no-parameters")
@@ -287,11 +351,6 @@ def session(
     key_id, secret = (words[key] for key in _KEYS)
     credentials = _aws.Credentials(key_id, secret, words.get(_SESSION_TOKEN))
     return _Session(settings, credentials, outbound)
-
-
-def _public(region: str) -> str:
-    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return f"https://ssm.{region}.{domain}"
 
 
 _UNKNOWN = "AWS does not take the keys, or the clock of the operator is wrong"
@@ -335,7 +394,7 @@ _MEANINGS: Mapping[str, tuple[type[Failure], str]] = {
 }
 
 
-def _check(answer: Answer) -> None:
+def _check(answer: Answer, more: _ssm_store.Meanings) -> None:
     """Check that an operation was done; most that went wrong is answered by 400.
 
     Raises:
@@ -346,8 +405,8 @@ def _check(answer: Answer) -> None:
     kind = _kind(answer)
     if kind.startswith("KMS"):
         raise PlaceForbidden(_FORBIDDEN)
-    if kind in _MEANINGS:
-        failure, words = _MEANINGS[kind]
+    if meaning := more.get(kind) or _MEANINGS.get(kind):
+        failure, words = meaning
         raise failure(words)
     _http.check(answer, refused=(401, 403))
 

@@ -50,6 +50,8 @@ class _Way:
     connection: VaultConnection
     provider: Provider[Any]
     settings: Any
+    namespace: str
+    """Of the resource."""
 
     @property
     def version(self) -> ConnectionVersion:
@@ -171,7 +173,7 @@ class VaultSource:
                 f"{resource.namespace}"
             )
         module, settings = self.connections.section(key)
-        return _Way(key, connection, module.PROVIDER, settings)
+        return _Way(key, connection, module.PROVIDER, settings, resource.namespace)
 
     def _wish(self, resource: VaultSecret) -> _Wish:
         """Return what is wanted: an answer from when it began to be, or any."""
@@ -275,6 +277,8 @@ def _may(way: _Way, canonical: str | None) -> bool:
     if canonical is None:
         return True
     may, caseless = way.connection.spec.access, way.provider.caseless
+    if not way.provider.lets(way.settings, way.namespace, canonical):
+        return False
     return access.covers(may, canonical, caseless=caseless)
 
 

@@ -27,6 +27,10 @@ COMMANDS = {
     "run": ("vaultferry.cli.run", "Run the operator."),
     "seal": ("vaultferry.cli.seal", "Seal values for Git."),
     "status": ("vaultferry.cli.look", "Show how it is with a VaultSecret."),
+    "uninstall": (
+        "vaultferry.cli.uninstall",
+        "Say what stores keep, and let go of it.",
+    ),
     "update": ("vaultferry.cli.create", "Overwrite the values of a VaultSecret."),
     "webhook": ("vaultferry.cli.webhook", "Run the sealing webhook."),
     "webhook-configuration": (

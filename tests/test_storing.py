@@ -48,7 +48,7 @@ KEY = Key(NAMESPACE, NAME)
 WAY = Key(NAMESPACE, "store")
 PATH = f"/kept/{NAMESPACE}/{NAME}"
 TOKEN = f"{PATH}/token"
-OURS = stored.tags("uid-of-kube-system", NAMESPACE, NAME)
+OURS = dict(stored.tags("uid-of-kube-system", NAMESPACE, NAME))
 DOWN = Unreachable("the vault cannot be reached")
 
 
@@ -718,7 +718,7 @@ def test_ended_at_any_call_it_comes_to_the_same_end(call: str) -> None:
     assert world.step() == inf
 
     names = {f"{PATH}/{name}" for name in "abde"}
-    assert (world.parameters.kept.keys(), world.said) == (names, "Stored")
+    assert ({*world.parameters.kept}, world.said) == (names, "Stored")
     assert world.parameters.values[f"{PATH}/b"] == b"changed"
 
 

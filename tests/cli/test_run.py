@@ -88,3 +88,14 @@ def test_the_other_options_reach_the_settings() -> None:
 
     assert (settings.port, settings.workers) == (0, 3)
     assert (settings.lease_namespace, settings.prefixes) == ("here", ("example.com",))
+
+
+def test_the_installation_is_named_by_an_option_or_not_at_all() -> None:
+    assert started().installation is None
+    Recorded.seen.clear()
+    assert started("--installation-id", "prod.eu-1").installation == "prod.eu-1"
+
+
+@pytest.mark.parametrize("named", ["", "a b", "a/b", "a" * 65, "ü"])
+def test_what_is_no_id_of_an_installation_is_refused(named: str) -> None:
+    assert "at most 64 letters" in refusal("run", "--installation-id", named)

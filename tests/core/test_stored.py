@@ -8,12 +8,14 @@ from tests.builders import BEFORE, NOW, Body, condition, realised, realised_stat
 from tests.builders import vault_secret as resource_of
 from vaultferry.core import stored
 from vaultferry.core.condition import Condition
+from vaultferry.core.conditions import decide
 from vaultferry.core.errors import Conflict, NotStorable, StoreRefused, Unreachable
+from vaultferry.core.outcome import Failed, Outcome, Realised, Suspended, Unchanged
 from vaultferry.core.stored import FINALIZER, Place
 from vaultferry.core.vaultsecret import FORCE_SYNC, Stored, VaultSecret
 
 PLACE = Place("uid-of-store", "team", "store", "https://ssm", "/p/team/app")
-OURS = stored.tags("here", "team", "app")
+OURS = dict(stored.tags("here", "team", "app"))
 REFUSED = StoreRefused("no")
 
 
@@ -222,6 +224,21 @@ def test_only_what_differs_is_written() -> None:
     values = {"a": b"1", "b": b"2", "c": b"3"}
 
     assert stored.differing(values, {"a": b"1", "b": b"x"}) == {"b": b"2", "c": b"3"}
+
+
+def test_a_field_has_a_name_below_the_path() -> None:
+    assert PLACE.of("token") == "/p/team/app/token"
+
+
+@pytest.mark.parametrize(
+    "outcome", [Realised(), Unchanged(), Failed(REFUSED), Suspended()], ids=repr
+)
+def test_what_a_store_says_is_as_it_was_whatever_becomes_of_the_secret(
+    outcome: Outcome,
+) -> None:
+    after = decide([STORED], outcome, 2, NOW)
+
+    assert [c for c in after if c.type == "Stored"] == [STORED]
 
 
 def test_which_store_is_no_part_of_what_the_secret_realises() -> None:

@@ -80,6 +80,18 @@ def mapped(*fields: str, **more: Any) -> Body:
 
 
 REFUSED: dict[str, tuple[Body, str]] = {
+    "a store for values from a vault": (
+        mapped("token", storeRef={"name": "store"}),
+        "spec.storeRef goes with spec.sealed or spec.credentials: leave it out",
+    ),
+    "a store for values from a Secret": (
+        {
+            "type": "token",
+            "secretRef": {"name": "other"},
+            "storeRef": {"name": "store"},
+        },
+        "spec.storeRef goes with spec.sealed or spec.credentials: leave it out",
+    ),
     "a connection without mappings": (
         {"type": "token", **WAY},
         "spec.connectionRef goes with spec.fieldMappings, which say where",
@@ -525,6 +537,9 @@ def test_what_changes_nothing_immutable_is_accepted(
 
 ACCEPTED: dict[str, Body] = {
     "from a vault": mapped("token", refreshInterval="1h30m"),
+    "kept in a store as well": opaque(
+        storeRef={"name": "store", "namespace": "elsewhere"}
+    ),
     "from a vault and never again": mapped("token", refreshInterval="0s"),
     "all keys of a place": {
         "type": "opaque",

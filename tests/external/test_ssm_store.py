@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -295,38 +297,67 @@ def test_a_namespace_goes_with_all_that_is_in_it(
         other.plane.kubectl("delete", "namespace", other.namespace, "--timeout=60s")
 
 
-def test_killed_while_it_stores_or_takes_away_it_comes_to_the_same_end(
+def test_killed_while_it_stores_and_takes_away_it_comes_to_the_same_end(
     tenant: Tenant, store: Store, operator: Operator
 ) -> None:
-    store.process.set_latency(0.4)
-    ready(tenant, kept(tenant, a="1", b="2", c="3"))
-    killed_after(operator, store, "PutParameter")
-    eventually(lambda: stored(tenant) == "Stored")
-    assert values(store, path(tenant)) == {"a": "1", "b": "2", "c": "3"}
+    # By another connection, so that both happen at a time.
+    other = connection(store, f"{prefix(tenant)}/other", store=True)
+    other["metadata"]["name"] = "other"
+    tenant.apply(other)
+    is_stored(tenant, kept(tenant, "gone", a="1", b="2"))
+    changing = kept(tenant, a="1", b="2", c="3")
+    changing["spec"]["storeRef"] = {"name": "other"}
+    is_stored(tenant, changing)
+    where = f"{prefix(tenant)}/other/{tenant.namespace}/db"
 
     store.process.forget()
-    store.process.set_latency(0.4)
-    tenant.apply(kept(tenant, a="changed", d="4"))
-    killed_after(operator, store, "PutParameter")
-    eventually(lambda: stored(tenant) == "Stored")
-    assert values(store, path(tenant)) == {"a": "changed", "d": "4"}
-
-    store.process.forget()
-    store.process.set_latency(0.4)
-    tenant.kubectl("delete", "vaultsecret", "db", "--wait=false")
-    killed_after(operator, store, "DeleteParameters")
-    eventually(lambda: not tenant.exists("vaultsecret", "db"))
-    assert values(store, path(tenant)) == {}
-
-
-def killed_after(operator: Operator, store: Store, operation: str) -> None:
-    """Kill the operator once the store was asked for something; start it again."""
-    eventually(lambda: operation in store.calls())
+    store.process.set_latency(1.5)
+    sealed = tenant.seal("db", a="changed", d="4", e="5")
+    patch_spec(tenant, "db", sealed={"b": None, "c": None, **sealed})
+    tenant.kubectl("delete", "vaultsecret", "gone", "--wait=false")
+    eventually(lambda: {"PutParameter", "DeleteParameters"} <= {*store.calls()})
     os.kill(operator.pid, signal.SIGKILL)
     assert operator.process is not None
     operator.process.wait()
     store.process.set_latency(0)
+    between = values(store, where)
+    assert between != {"a": "changed", "d": "4", "e": "5"}
     operator.start()
+
+    eventually(lambda: stored(tenant) == "Stored")
+    assert values(store, where) == {"a": "changed", "d": "4", "e": "5"}
+    eventually(lambda: not tenant.exists("vaultsecret", "gone"))
+    assert values(store, path(tenant, "gone")) == {}
+
+
+def test_purged_a_vaultsecret_goes_without_an_operator_and_what_is_left_is_listed(
+    tenant: Tenant, store: Store, operator: Operator
+) -> None:
+    is_stored(tenant, kept(tenant, a="1"))
+    listed, code = uninstall(tenant)
+    assert (f"{path(tenant)} with a" in listed, code) == (True, 1)
+
+    with operator.stopped():
+        tenant.kubectl("delete", "vaultsecret", "db", "--wait=false")
+        assert tenant.exists("vaultsecret", "db")
+        listed, code = uninstall(tenant, "--purge")
+        assert (f"{path(tenant)} with a" in listed, code) == (True, 0)
+        assert not tenant.exists("vaultsecret", "db")
+    assert values(store, path(tenant)) == {"a": "1"}
+
+
+def uninstall(tenant: Tenant, *options: str) -> tuple[str, int]:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "vaultferry", "uninstall"),
+            *("--namespace", tenant.namespace, *options),
+        ],
+        env={**os.environ, "KUBECONFIG": str(tenant.plane.kubeconfig)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout, done.returncode
 
 
 def test_of_a_store_a_tenant_reads_what_is_kept_for_its_namespace_only(

@@ -5,7 +5,6 @@ operator any more, a VaultSecret that has the finalizer would stay for ever.
 """
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,12 +111,17 @@ async def _listed(cluster: Cluster, namespace: str | None) -> list[VaultSecret]:
 
 async def _let_go(cluster: Cluster, resource: VaultSecret) -> bool:
     """Take the finalizer away; return whether that was done."""
-    key = resource.namespace, resource.name
-    with suppress(Absent, Failure):
+    try:
         for _ in range(_ROUNDS):
             if await _patched(cluster, resource):
                 return True
-            resource = VaultSecret.parse(await cluster.get_vaultsecret(*key))
+            body = await cluster.get_vaultsecret(resource.namespace, resource.name)
+            resource = VaultSecret.parse(body)
+    except Absent:
+        # It is gone, or was while we looked.
+        return True
+    except (Failure, Stale):
+        return False
     return False
 
 
@@ -132,9 +136,6 @@ async def _patched(cluster: Cluster, resource: VaultSecret) -> bool:
         await cluster.patch_finalizers(resource.namespace, resource.name, patch)
     except Stale:
         return False
-    except Absent:
-        # It is gone, or was while we looked.
-        return True
     return True
 
 

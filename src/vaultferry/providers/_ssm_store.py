@@ -167,7 +167,7 @@ class ParameterStore:
     async def _done(self, operation: str, document: Mapping[str, Any]) -> Any:
         try:
             return await self._call(operation, document, _MORE)
-        except (PlaceForbidden, PlaceMissing):
+        except PlaceForbidden:
             pass
         raise StoreRefused(_REFUSED)
 
@@ -187,8 +187,10 @@ _MORE: Meanings = {
             "InvalidAllowedPatternException",
             "ParameterLimitExceeded",
             "ParameterMaxVersionLimitExceeded",
+            "ParameterNotFound",
             "ParameterPatternMismatchException",
             "UnsupportedParameterType",
+            "ValidationException",
         ),
         (StoreRefused, _REFUSED),
     ),

@@ -43,7 +43,7 @@ campaign: $(INSTALLED) ## the long tests: fairness, fifty ends of a leader, cert
 	CAMPAIGN=1 MODEL_OPERATIONS="$(MODEL_OPERATIONS)" SEED="$(SEED)" $(BIN)/pytest -s tests/e2e/test_fairness.py tests/e2e/test_takeovers.py \
 		tests/e2e/test_cert_manager.py \
 		tests/e2e/test_rotation.py tests/faults/test_crash.py tests/faults/test_api_faults.py \
-		tests/external/test_doppler.py tests/external/test_outages.py tests/model
+		tests/external tests/model
 
 bench: $(INSTALLED) ## measure N=1000 objects, or N=1000,10000; see benchmarks/README.md
 	@N="$(N)" $(BIN)/python -m benchmarks

@@ -1,6 +1,6 @@
 """The story of what a store keeps: what is called, what is written, what is left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -94,7 +94,7 @@ class Parameters:
         raise NotImplementedError
 
     async def check(self) -> None:
-        raise NotImplementedError
+        self.calls.append("check")
 
     def _called(self, call: str, *names: str) -> None:
         short = [name.removeprefix(f"{PATH}/") for name in names]
@@ -262,8 +262,8 @@ def test_values_are_kept_with_our_tags_after_the_finalizer_and_the_status_say_so
     assert world.parameters.kept == {TOKEN: (CANARY.encode(), OURS)}
     assert world.parameters.calls == ["tags token", "create token"]
     assert world.calls == [
-        "get namespace",
         "patch finalizers",
+        "get namespace",
         "patch status",
         "patch status",
     ]
@@ -522,6 +522,21 @@ def test_a_store_that_is_down_is_said_only_where_it_lasts() -> None:
     assert world.said == "Stored"
 
 
+def test_a_store_that_answers_again_is_used_at_once() -> None:
+    world = World()
+    world.parameters.faults["tags"] = [DOWN]
+    wait = world.step()
+    for _ in range(9):
+        world.now += wait
+        wait = world.step()
+    assert wait > 60
+
+    run(world.places.check(WAY))
+
+    assert world.step() == inf
+    assert world.said == "Stored"
+
+
 def test_being_asked_too_often_is_no_fault_of_the_connection() -> None:
     world = World()
     world.parameters.faults["create"] = [RateLimited("too often")]
@@ -581,15 +596,21 @@ def test_an_installation_that_is_configured_is_not_asked_for() -> None:
     assert world.parameters.kept[TOKEN][1] == OURS | {stored.INSTALLATION: "mine"}
 
 
-def test_nothing_is_done_before_the_connections_are_known_and_open() -> None:
+def test_nothing_is_done_before_the_connections_are_known() -> None:
     world = World()
     world.known = False
-    assert world.step() == 1.0
 
-    world.known = True
-    world.places.disconnect(WAY)
     assert world.step() == 1.0
     assert (world.calls, world.parameters.calls) == ([], [])
+
+
+def test_until_the_store_is_open_nothing_is_said_to_be_there() -> None:
+    world = World()
+    world.places.disconnect(WAY)
+
+    assert world.step() == 1.0
+
+    assert (world.status.stored, world.said, world.parameters.calls) == (None, None, [])
 
 
 # Elsewhere, and nowhere
@@ -722,6 +743,120 @@ def test_ended_at_any_call_it_comes_to_the_same_end(call: str) -> None:
     assert world.parameters.values[f"{PATH}/b"] == b"changed"
 
 
+class Killed(BaseException):
+    """The process is gone."""
+
+
+CALLS = ("get_vaultsecret", "get_namespace", "patch_finalizers", "patch_status")
+ASKED = ("tags", "read", "create", "replace", "delete")
+
+
+def killed(world: World, at: int, *, done: bool) -> bool:
+    """Look until all is done, or the process is killed; return whether it was.
+
+    Args:
+        world: what is looked after.
+        at: at which call, from 0, of all that is sent.
+        done: whether what was asked for at last was done.
+    """
+    numbers = iter(range(1_000))
+    calls: list[tuple[object, str]] = [(world.cluster, name) for name in CALLS]
+    calls += [(world.parameters, name) for name in ASKED]
+    for of, name in calls:
+        setattr(of, name, dying(world, getattr(of, name), numbers, at, done=done))
+    try:
+        while world.step() < inf:
+            world.watch()
+    except Killed:
+        return True
+    finally:
+        for of, name in calls:
+            delattr(of, name)
+    return False
+
+
+def dying(
+    world: World,
+    method: Callable[..., Awaitable[Any]],
+    numbers: Iterator[int],
+    at: int,
+    *,
+    done: bool,
+) -> Callable[..., Awaitable[Any]]:
+    """Return a call by which the process is killed if it is the one of that number."""
+
+    async def called(*given: Any) -> Any:
+        number = next(numbers)
+        if number == at and not done:
+            raise Killed
+        answer = await method(*given)
+        check_known(world)
+        if number == at:
+            raise Killed
+        return answer
+
+    return called
+
+
+def check_known(world: World) -> None:
+    """Check that all of ours that is in the store is held, and named by the status."""
+    ours = {n for n, (_, tags) in world.parameters.kept.items() if tags == OURS}
+    if not ours:
+        return
+    assert world.finalizers == [FINALIZER]
+    there = world.status.stored
+    assert there
+    assert ours <= {f"{there.path}/{field}" for field in there.fields}
+
+
+LIVES: dict[str, Callable[[World], None]] = {
+    "stored": lambda world: world.change(a="0", b="0", c="0", d="0"),
+    "changed": lambda world: world.change(a="1", b="changed", d="4"),
+    "moved": lambda world: world.connect(way_body(pathPrefix="/other")),
+    "taken out": lambda world: world.edit({"storeRef": None}),
+    "deleted": lambda world: world.delete(),
+}
+
+
+def lived(life: str) -> World:
+    """Return a world in which something has just happened, beside something foreign."""
+    world = World()
+    world.parameters.kept[f"{PATH}/foreign"] = (b"theirs", {})
+    if life != "stored":
+        world.change(a="1", b="2", c="3")
+        assert world.step() == inf
+    LIVES[life](world)
+    return world
+
+
+def end(world: World) -> object:
+    there = world.cluster.vaultsecrets.get(KEY)
+    told = VaultSecret.parse(there).status.stored if there else None
+    return world.parameters.kept, there and world.finalizers, told
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["unsent", "done"])
+@pytest.mark.parametrize("life", LIVES)
+def test_killed_at_any_call_all_there_is_is_known_and_the_end_is_the_same(
+    life: str, *, done: bool
+) -> None:
+    whole = lived(life)
+    assert not killed(whole, 1_000, done=False)
+
+    for at in range(100):
+        world = lived(life)
+        if not killed(world, at, done=done):
+            break
+        check_known(world)
+        world.start()
+        assert not killed(world, 1_000, done=False)
+        assert end(world) == end(whole)
+        world.start()
+        world.step()
+        assert (world.calls, world.parameters.calls) == ([], [])
+    assert at > 3
+
+
 def test_deleted_in_the_middle_all_that_may_be_there_goes() -> None:
     world = World()
     world.change(a="1", b="2")
@@ -772,6 +907,7 @@ def test_who_is_deleted_meanwhile_is_left_to_what_comes_next(call: str) -> None:
 
     world.cluster.meanwhile[call] = gone
     assert world.step() == inf
+    assert (world.parameters.kept, world.said) == ({}, None)
     world.step()
 
     assert world.parameters.kept == {}

@@ -235,8 +235,8 @@ class Storer:
         values = gather.opened(self.keyring, resource, resource.spec)
         for name, value in values.items():
             keeping.check(place.path, name, value)
-        shelf = await self._shelf(resource, place)
         await self._hold(key, resource, held=True)
+        shelf = await self._shelf(resource, place)
         before = stored.ahead(resource, place, values)
         await self._write(
             key, resource, lambda r: r.status.model_copy(update={"stored": before})
@@ -331,10 +331,10 @@ class Storer:
             raise ConnectionMissing(f"VaultConnection {key} is to another store now")
         if unusable := self.connections.unusable(key):
             raise unusable
+        tags = stored.tags(await self.installation(), resource.namespace, resource.name)
         session = self.places.session(key)
         if session is None:
             raise _Opening
-        tags = stored.tags(await self.installation(), resource.namespace, resource.name)
         return _Shelf(place, keeping.store(session), tags, key)
 
     async def _ask(self, shelf: _Shelf, call: Awaitable[Any]) -> Any:

@@ -510,6 +510,8 @@ def test_a_store_that_is_down_is_said_only_where_it_lasts() -> None:
     world.parameters.faults["tags"] = [DOWN]
     wait = world.step()
     assert (world.said, world.told) == (None, [WAY])
+    # So it is asked whether it answers, as soon as it may be.
+    assert world.places.heard(WAY) == -inf
 
     for _ in range(9):
         world.now += wait

@@ -579,3 +579,26 @@ def test_no_value_of_a_vault_is_shown() -> None:
     shown = str(world.status), str(world.events), repr(world.reconcile)
     assert CANARY.decode() not in str(shown)
     assert NAME in str(shown)
+
+
+def test_of_a_store_only_what_is_kept_for_its_namespace_is_asked_for() -> None:
+    section = {
+        "region": "eu-west-1",
+        "pathPrefix": "/kept",
+        "store": True,
+        "credentialsSecretRef": {"name": "keys"},
+    }
+    names = (f"{NAMESPACE}/app/token", f"{NAMESPACE}s/app/token", "other/app/token")
+    mapped = [
+        {"fieldName": f"f{number}", "reference": name}
+        for number, name in enumerate(names)
+    ]
+    world = VaultWorld({}, **(ALL | {"fieldMappings": mapped, "fieldsFrom": [{}]}))
+    world.open(doppler=None, awsSsm=section)
+    own = f"/kept/{NAMESPACE}/app/token"
+    world.vault.holds = {own: {own: CANARY}}
+
+    assert world.settle() == "FieldMissing"
+
+    assert world.vault.calls == [own]
+    assert world.says == {"Ready": "!FieldMissing", "Stalled": "FieldMissing"}

@@ -202,6 +202,8 @@ class Places:
     def blame(self, connection: Key, failure: VaultFailure) -> None:
         """Take in that such a call failed, and have the connection looked after."""
         if link := self._links.get(connection):
+            # It may have no place by which it is found to answer again.
+            link.heard = -inf
             self._blame(connection, link, failure, self._clock())
 
     def health(self, connection: Key) -> VaultFailure | None:

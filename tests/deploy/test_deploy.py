@@ -94,6 +94,8 @@ def test_it_builds_to_what_the_operator_needs(built: list[Body]) -> None:
         "RoleBinding",
         "Service",
         "ServiceAccount",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
     ]
 
 

@@ -139,7 +139,7 @@ def install(plane: ControlPlane) -> None:
 
 def rights(plane: ControlPlane) -> None:
     """Install the operator's service account and rights."""
-    for name in ("namespace", "serviceaccount", "rbac", "publickeys"):
+    for name in ("namespace", "serviceaccount", "rbac", "policy", "publickeys"):
         plane.kubectl("apply", "-f", str(ROOT / "deploy" / "base" / f"{name}.yaml"))
 
 

@@ -364,6 +364,34 @@ def test_the_account_has_exactly_the_rights_of_the_role(
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": {"suspend": True}},
+        {"metadata": {"annotations": {"a": "b"}}},
+        {"metadata": {"labels": {"a": "b"}}},
+        {"metadata": {"ownerReferences": None, "finalizers": ["example.com/a"]}},
+    ],
+    ids=["spec", "annotations", "labels", "finalizers"],
+)
+def test_of_a_vaultsecret_the_account_changes_its_own_finalizer_and_nothing_else(
+    change: dict[str, Any], world: World, strict_tenant: Tenant
+) -> None:
+    strict_tenant.synced("db", password="hunter2")
+    tool = ("patch", "vaultsecret", "db", "--type=merge")
+
+    def patched(change: object) -> subprocess.CompletedProcess[str]:
+        text = f"--patch={json.dumps(change)}"
+        return as_operator(world, *tool, text, namespace=strict_tenant.namespace)
+
+    # The API server hears of the policy a little later.
+    eventually(lambda: "orbidden" in patched(change).stderr)
+    own = patched({"metadata": {"finalizers": ["vaultferry.dev/stored"]}})
+    assert own.returncode == 0, own.stderr
+    none = patched({"metadata": {"finalizers": []}})
+    assert none.returncode == 0, none.stderr
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("delete", "secret", "db"),

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.acts import fresh, patch_spec, ready
 from tests.e2e.audit import AuditLog
-from tests.e2e.operator import Operator
+from tests.e2e.operator import NAMESPACE, Operator
 from tests.e2e.parameters import (
     KEYS,
     REGION,
@@ -325,6 +325,8 @@ def test_killed_while_it_stores_and_takes_away_it_comes_to_the_same_end(
     assert operator.process is not None
     operator.process.wait()
     store.process.set_latency(0)
+    # Waiting until it expires is tested elsewhere.
+    tenant.plane.kubectl("-n", NAMESPACE, "delete", "lease", "vaultferry")
     operator.start()
 
     eventually(lambda: stored(tenant) == "Stored")

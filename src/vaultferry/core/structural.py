@@ -6,6 +6,7 @@ their authors wrote.
 """
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 _DROPPED = frozenset({"$defs", "default", "title"})
@@ -24,7 +25,8 @@ def structural(schema: Mapping[str, Any]) -> Schema:
 
 def _convert(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Schema:
     merged = _inlined(schema, defs)
-    result = {k: v for k, v in merged.items() if k not in _DROPPED}
+    # Copied, for YAML writes what is in two places as a reference.
+    result = {k: copy(v) for k, v in merged.items() if k not in _DROPPED}
     if "type" not in result:
         raise ValueError(f"no single type: {sorted(result)}")
     if result["type"] == "integer":

@@ -15,6 +15,7 @@ from tests.vaults.limiter import Limiter
 from tests.vaults.message import Answer, Asked, encoded, told
 from tests.vaults.routes import Routes
 from tests.vaults.vault import Vault
+from tests.vaults.webhooks import Hook, Sender, signature
 
 _CONFIG = "/v3/configs/config"
 _TYPES = {
@@ -43,6 +44,7 @@ class Doppler(Vault[State]):
     def __init__(self, state: State | None = None) -> None:
         super().__init__(state)
         self._limiter = Limiter()
+        self._sender = Sender(self._webhook)
         self._routes = Routes(
             {
                 "GET /v3/me": self._me,
@@ -54,6 +56,18 @@ class Doppler(Vault[State]):
                 f"GET {_CONFIG}/secrets/watch": self._watch,
             }
         )
+
+    def load(self, document: bytes) -> None:
+        """Replace the state, and tell of what changed."""
+        before = self.state
+        super().load(document)
+        for hook in self.state.webhooks:
+            old, new = (each.configs.get(hook.place) for each in (before, self.state))
+            if old != new:
+                self._sender.send(hook, _changed(old or {}, new or {}))
+
+    async def close(self) -> None:
+        await self._sender.close()
 
     async def answer(self, asked: Asked) -> Answer:
         taken = self._limiter.take(_token(asked), self.state.rate, self.now)
@@ -68,6 +82,25 @@ class Doppler(Vault[State]):
             return self._routes.answer(asked) or _error(404, "Not Found")
         except Refused as refused:
             return _error(refused.status, str(refused))
+
+    def _webhook(self, hook: Hook, news: object) -> tuple[bytes, dict[str, str]]:
+        project, config = hook.place.split("/")
+        body = encoded(
+            {
+                "type": "config.secrets.update",
+                "config": {
+                    "name": config,
+                    "created_at": "2026-01-01T00:00:00.000Z",
+                    "environment": config.split("_")[0],
+                    "project": project,
+                },
+                "project": {"id": project, "name": project, "description": ""},
+                "workplace": {"id": "made-up", "name": "Made-up"},
+                "diff": news,
+            }
+        )
+        headers = {"x-doppler-signature": f"sha256={signature(hook.secret, body)}"}
+        return body, headers if hook.secret else {}
 
     def _me(self, asked: Asked) -> Answer:
         self._token(asked)
@@ -218,6 +251,14 @@ def _is_for(identity: Identity, claims: dict[str, Any], now: float) -> bool:
 def _item(raw: str, computed: str) -> dict[str, str]:
     shown = {"rawVisibility": "masked", "computedVisibility": "masked", "note": ""}
     return {"raw": raw, "computed": computed, **shown}
+
+
+def _changed(old: dict[str, str], new: dict[str, str]) -> dict[str, list[str]]:
+    return {
+        "added": sorted(new.keys() - old.keys()),
+        "removed": sorted(old.keys() - new.keys()),
+        "updated": sorted(k for k in old.keys() & new.keys() if old[k] != new[k]),
+    }
 
 
 def _event(kind: str) -> bytes:

@@ -4,6 +4,7 @@ import re
 
 from tests.vaults.limiter import Rate
 from tests.vaults.vault import Kept
+from tests.vaults.webhooks import Hook
 
 _REFERENCE = re.compile(r"\$\{((?:[\w-]+\.){0,2}\w+)\}")
 
@@ -45,6 +46,8 @@ class State(Kept):
 
     rate: Rate = Rate(limit=480)
     ping_seconds: float = 30
+    webhooks: list[Hook] = []
+    """Their places are configs, as `project/config`."""
 
     def entered(self, place: str) -> dict[str, str]:
         """Return the raw values of a config, Doppler's own included."""

@@ -19,6 +19,7 @@ from tests.vaults.infisical_tokens import Tokens
 from tests.vaults.message import Answer, Asked, encoded, told
 from tests.vaults.routes import Routes
 from tests.vaults.vault import Vault
+from tests.vaults.webhooks import Hook, Sender, signature
 
 _LONGEST_NAME = 100
 
@@ -31,6 +32,7 @@ class Infisical(Vault[State]):
     def __init__(self, state: State | None = None) -> None:
         super().__init__(state)
         self._tokens = Tokens()
+        self._sender = Sender(self._webhook)
         self._believed: dict[tuple[str, str], tuple[float, list[Rule] | None]] = {}
         self._outlived: dict[tuple[str, str], tuple[str, Project]] = {}
         self._routes = Routes(
@@ -49,11 +51,52 @@ class Infisical(Vault[State]):
             }
         )
 
+    def load(self, document: bytes) -> None:
+        """Replace the state, and tell of what changed."""
+        before = self.state
+        super().load(document)
+        for hook in self.state.webhooks:
+            project, environment, path = _where(hook)
+            old, new = (
+                found.folder(environment, path)
+                if (found := state.projects.get(project))
+                else None
+                for state in (before, self.state)
+            )
+            if old != new:
+                self._sender.send(hook, None, self.state.webhook_seconds)
+
+    async def close(self) -> None:
+        await self._sender.close()
+
     async def answer(self, asked: Asked) -> Answer:
         try:
             return self._routes.answer(asked) or _no_route(asked)
         except Refused as refused:
             return _error(refused)
+
+    def _webhook(self, hook: Hook, _: object) -> tuple[bytes, dict[str, str]]:
+        project, environment, path = _where(hook)
+        sent = int(self.now * 1000)
+        found = self.state.projects[project]
+        body = encoded(
+            {
+                "event": "secrets.modified",
+                "project": {
+                    "workspaceId": found.id,
+                    "projectId": found.id,
+                    "projectName": project,
+                    "environment": environment,
+                    "environmentName": environment,
+                    "secretPath": path,
+                    "changedBy": "made-up",
+                    "changedByActorType": "identity",
+                },
+                "timestamp": sent,
+            }
+        )
+        signed = {"x-infisical-signature": f"t={sent};{signature(hook.secret, body)}"}
+        return body, signed if hook.secret else {}
 
     def _status(self, _: Asked) -> Answer:
         return told({"message": "Ok", "maxIdentityAccessTokenTTL": self.state.ceiling})
@@ -191,3 +234,8 @@ def _error(refused: Refused) -> Answer:
     if refused.details is not None:
         found["details"] = refused.details
     return told(found, refused.status)
+
+
+def _where(hook: Hook) -> tuple[str, str, str]:
+    project, environment, path = hook.place.split("/", 2)
+    return project, environment, f"/{path}"

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from tests.vaults.vault import Kept
+from tests.vaults.webhooks import Hook
 
 # Benchmarks ask thousands of times for the same.
 _REMEMBERED = 2**16
@@ -144,6 +145,12 @@ class State(Kept):
 
     identities: dict[str, Identity] = {}
     """By id."""
+
+    webhooks: list[Hook] = []
+    """Their places are folders, as `project/environment/path`, with no glob."""
+
+    webhook_seconds: float = 4.2
+    """How long a change is waited for others, before it is told."""
 
     organization: str = "made-up"
     ceiling: int = 7776000

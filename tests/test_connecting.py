@@ -1,6 +1,8 @@
 """VaultConnections, against stand-ins for the API server and for the vault."""
 
 import base64
+import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
@@ -21,6 +23,7 @@ from vaultferry.core.errors import AuthenticationFailed, Unreachable
 from vaultferry.core.provider import Kept
 from vaultferry.core.vaultconnection import VaultConnection
 from vaultferry.outbound import Outbound
+from vaultferry.pushing import Signers
 from vaultferry.views import Key
 
 WAY = Key(NAMESPACE, "vault")
@@ -37,6 +40,7 @@ class Office(World):
         self.tokens: list[bytes] = []
         self.keys: list[Mapping[str, bytes]] = []
         self.users: list[Key] = []
+        self.signers = Signers(is_served=True)
         doppler = providers.load("doppler")
         monkeypatch.setattr(doppler, "session", self._session)
         self.connector = Connector(
@@ -48,6 +52,7 @@ class Office(World):
             self.users.append,
             lambda: self.now,
             lambda: NOW,
+            self.signers,
         )
         self.cluster.connections[WAY] = connection_body(**spec)
         self.see()
@@ -81,6 +86,29 @@ class Office(World):
         wait = run(self.connector(WAY))
         self.connections.put(self.cluster.connections[WAY])
         return wait
+
+    def store_signing(self, value: str = "canary-signing", **more: Any) -> None:
+        """Make or replace the Secret with what webhooks are signed with."""
+        body: Body = {
+            "metadata": {"namespace": NAMESPACE, "name": "hook"},
+            "type": "vaultferry.dev/token",
+            "data": {"token": base64.b64encode(value.encode()).decode()},
+        }
+        stored = self.cluster.store(self.cluster.secrets, body | more)
+        self.secrets.put({"metadata": stored["metadata"]})
+
+    def takes(self, secret: bytes) -> bool:
+        """Tell whether a webhook of the connection is taken that is signed so."""
+        signed = hmac.new(secret, b"{}", hashlib.sha256).hexdigest()
+        headers = {"x-doppler-signature": [f"sha256={signed}"]}
+        return self.signers.verify(WAY, headers, b"{}", 0.0)
+
+    @property
+    def webhook(self) -> tuple[str, str, str]:
+        """What the connection says of its webhooks."""
+        status = VaultConnection.parse(self.cluster.connections[WAY]).status
+        said = status.condition("Webhook")
+        return (said.status, said.reason, said.message) if said else ("", "", "")
 
     @property
     def said(self) -> tuple[str, str]:
@@ -322,3 +350,119 @@ def test_of_several_keys_the_one_that_lacks_is_named(
     message = several.cluster.connections[WAY]["status"]["conditions"][0]["message"]
     assert message == "Secret token has no key b"
     assert several.keys == []
+
+
+@pytest.fixture
+def signed(monkeypatch: pytest.MonkeyPatch) -> Office:
+    """One whose connection wants webhooks."""
+    section = connection_body()["spec"]["doppler"]
+    way = {"doppler": section | {"webhookSecretRef": {"name": "hook"}}}
+    office = Office(monkeypatch, **way)
+    office.store_token()
+    return office
+
+
+def test_webhooks_are_taken_that_the_secret_of_the_connection_signs(
+    signed: Office,
+) -> None:
+    signed.store_signing("canary-signing\n")
+    signed.look()
+
+    assert signed.webhook[:2] == ("True", "Configured")
+    assert signed.said == ("True", "Verified")
+    assert signed.takes(b"canary-signing")
+    assert not signed.takes(b"")
+
+    signed.look()
+    assert signed.cluster.calls == []
+
+
+def test_another_secret_takes_the_place_of_the_one_before(signed: Office) -> None:
+    signed.store_signing()
+    signed.look()
+    assert signed.connections.opening(Key(NAMESPACE, "hook")) == (WAY,)
+    signed.store_signing("another")
+    signed.look()
+
+    assert not signed.takes(b"canary-signing")
+    assert signed.takes(b"another")
+    assert signed.tokens == [CANARY.encode()]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (None, "Secret hook does not exist"),
+        ({"data": {"other": "eA=="}}, "Secret hook has no key token"),
+        ({"data": {"token": "IAo="}}, "Secret hook: key token holds nothing but"),
+        ({"type": "Opaque"}, "Secret hook is not there to be a token"),
+        ({"type": "kubernetes.io/service-account-token"}, "which is never read"),
+    ],
+    ids=["absent", "no key", "blanks", "no consent", "service account"],
+)
+def test_without_what_signs_the_connection_works_and_says_so(
+    signed: Office, more: Body | None, words: str
+) -> None:
+    if more is not None:
+        signed.store_signing(**more)
+
+    assert signed.look() == 300.0
+    assert signed.said == ("True", "Verified")
+    assert signed.webhook[:2] == ("False", "SecretNotReady")
+    assert words in signed.webhook[2]
+    assert not signed.takes(b"")
+    assert not signed.takes(b"x")
+
+    signed.look()
+    signed.look()
+    assert signed.cluster.calls == []
+
+    signed.store_signing()
+    signed.look()
+    assert signed.webhook[:2] == ("True", "Configured")
+    assert signed.takes(b"canary-signing")
+
+
+def test_a_secret_that_goes_ends_webhooks_and_nothing_else(signed: Office) -> None:
+    signed.store_signing()
+    signed.look()
+    hook = Key(NAMESPACE, "hook")
+    seen = signed.secrets.get(hook)
+    assert seen is not None
+    del signed.cluster.secrets[hook]
+    signed.secrets.drop(hook, seen.uid, 1_000)
+    signed.look()
+
+    assert signed.webhook[:2] == ("False", "SecretNotReady")
+    assert signed.said == ("True", "Verified")
+    assert not signed.takes(b"canary-signing")
+
+
+@pytest.mark.parametrize("how", ["gone", "no token", "not wanted"])
+def test_webhooks_end_with_what_they_are_for(signed: Office, how: str) -> None:
+    signed.store_signing()
+    signed.look()
+    if how == "gone":
+        signed.connections.drop(WAY, "uid-of-vault")
+    elif how == "no token":
+        signed.store_token(type="Opaque")
+    else:
+        spec = connection_body()["spec"]
+        signed.cluster.connections[WAY]["spec"] = spec
+        signed.see(generation=2)
+    signed.look()
+
+    assert not signed.takes(b"canary-signing")
+    assert how == "gone" or signed.webhook == ("", "", "")
+
+
+def test_where_webhooks_cannot_come_the_connection_says_so_without_a_call(
+    signed: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signed.signers, "_is_served", False)
+    signed.store_signing()
+    signed.look()
+
+    assert signed.webhook[:2] == ("False", "NotServed")
+    assert signed.cluster.calls.count("get secret") == 1
+    assert not signed.takes(b"canary-signing")

@@ -99,6 +99,8 @@ def test_the_page_of_the_metrics_has_each_with_its_labels_and_no_other() -> None
     operator.metrics.restarted("secrets", "ended")
     operator.metrics.lease_failed("Stale")
     operator.metrics.fetched("changed")
+    operator.metrics.pushed("taken")
+    operator.metrics.stream_ended("ended")
 
     there = {_signature(family) for family in operator.metrics.registry.collect()}
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from tests.running import run
-from tests.vault import BatchingVault, Vault
+from tests.vault import BatchingVault, ListeningVault, Vault
 from vaultferry.core.errors import (
     AuthenticationFailed,
     PlaceForbidden,
@@ -36,6 +36,7 @@ class World:
         self.woken: list[tuple[Key, Lane]] = []
         self.told: list[Key] = []
         self.counted: list[str] = []
+        self.used: list[Key] = []
         self.places = Places(
             lambda key, _: self.due.update({key: self.now}),
             lambda key, lane: self.woken.append((key, lane)),
@@ -44,6 +45,7 @@ class World:
                 lambda: self.now,
                 lambda: 1_700_000_000.0 + self.now,
                 self.counted.append,
+                self.used.append,
             ),
         )
         self.vault = Vault({name: {"A": b"1"} for name in names})
@@ -628,3 +630,134 @@ def _polled(there: World, key: PlaceKey) -> float:
     """Have a place worked on while another call is under way."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: run(there.places(key))).result()
+
+
+def test_what_may_have_changed_is_fetched_at_once_for_all_its_users() -> None:
+    there = world(users=5)
+    there.work(10.0)
+    there.vault.holds["a"] = {"A": b"2"}
+
+    assert there.places.refresh(CONNECTION) == inf
+    there.work(1.0)
+
+    assert there.vault.calls == ["a"]
+    assert there.wakes() == set(USERS)
+    assert look(there) == {"A": b"2"}
+
+
+def test_a_look_that_finds_nothing_new_wakes_nobody() -> None:
+    there = world(users=5)
+    there.work(10.0)
+    there.places.refresh(CONNECTION)
+    there.work(1.0)
+
+    assert there.vault.calls == ["a"]
+    assert there.wakes() == set()
+
+
+def test_all_places_of_a_connection_are_looked_at_and_no_others() -> None:
+    there = two_places()
+    there.work()
+    there.work(10.0)
+    there.vault.calls.clear()
+    there.places.refresh(CONNECTION)
+    there.places.refresh(Key("team", "unknown"))
+    there.work(1.0)
+
+    assert sorted(there.vault.calls) == ["a", "b"]
+
+
+def test_what_is_said_again_soon_is_looked_at_later_and_not_forgotten() -> None:
+    there = world()
+    there.work(10.0)
+    there.places.refresh(CONNECTION)
+    there.work(1.0)
+
+    assert there.places.refresh(CONNECTION) == 4.0
+    there.work(3.9)
+    assert there.vault.calls == ["a"]
+
+    there.work(0.1)
+    assert there.places.refresh(CONNECTION) == inf
+    there.work(1.0)
+    assert there.vault.calls == ["a", "a"]
+
+
+def test_a_vault_that_never_stops_telling_is_believed_twice_a_minute() -> None:
+    there = world()
+    looks: list[float] = []
+    for _ in range(3600):
+        there.work(1.0)
+        if there.places.refresh(CONNECTION) == inf:
+            looks.append(there.now)
+
+    pauses = [after - before for before, after in pairwise(looks)]
+    assert pauses[:5] == [5.0] * 5
+    assert set(pauses[8:]) == {30.0}
+
+
+def test_what_is_never_refreshed_is_not_looked_at_either() -> None:
+    there = world(interval=inf)
+    there.work(10.0)
+    there.places.refresh(CONNECTION)
+    there.work(1.0)
+
+    assert there.vault.calls == []
+
+
+def test_a_vault_that_fails_is_left_alone_whoever_says_that_something_changed() -> None:
+    there = world()
+    there.vault.failure = Unreachable("away")
+    for _ in range(60):
+        there.work(10.0)
+        there.places.refresh(CONNECTION)
+        there.work()
+
+    assert len(there.vault.calls) <= 12
+
+
+def test_a_change_that_is_told_during_a_call_is_fetched_by_another() -> None:
+    there = world()
+    there.work(10.0)
+    told: list[float] = []
+
+    def during() -> None:
+        if not told:
+            there.now += 6.0
+            told.append(there.places.refresh(CONNECTION))
+
+    there.vault.during = during
+    there.places.refresh(CONNECTION)
+    there.work(10.0)
+
+    assert told == [inf]
+    assert there.vault.calls == ["a", "a"]
+
+
+def test_who_listens_is_told_of_sessions_first_users_and_last_ones() -> None:
+    there = World("a", "b")
+    there.used.clear()
+    there.use(USERS[0], "a")
+    there.use(USERS[1], "a", "b")
+    there.places.forget(USERS[0])
+    there.use(USERS[1], "a")
+    assert there.used == [CONNECTION]
+    there.places.forget(USERS[1])
+    assert there.used == [CONNECTION] * 2
+
+    there.connect()
+    there.places.disconnect(CONNECTION)
+    assert there.used == [CONNECTION] * 4
+
+
+def test_a_vault_is_listened_to_where_that_is_wanted_and_somebody_uses_it() -> None:
+    there = World("a")
+    listens, silent = ListeningVault({"a": {}}), ListeningVault({"a": {}})
+    silent.listens = False
+    for session, heard in ((there.vault, None), (silent, None), (listens, listens)):
+        there.places.connect(CONNECTION, "one", session, -inf)
+        assert there.places.streaming(CONNECTION) is None
+        there.use(USERS[0], "a")
+        assert there.places.streaming(CONNECTION) is heard
+        there.places.forget(USERS[0])
+        assert there.places.streaming(CONNECTION) is None

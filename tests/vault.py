@@ -1,7 +1,7 @@
 """Vaults without a network: their places hold what they are given, or fail."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from vaultferry.core.document import Document
@@ -61,3 +61,22 @@ class BatchingVault(Vault):
             else Document(self.holds[place])
             for place in known
         }
+
+
+@dataclass
+class ListeningVault(Vault):
+    """One that tells of changes: each stream is as many as it says, then its end."""
+
+    listens: bool = True
+    says: list[int | Failure] = field(default_factory=list)
+    streams: int = 0
+    lasts: float = 0.0
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        self.streams += 1
+        said = self.says.pop(0) if self.says else 0
+        if isinstance(said, Failure):
+            raise said
+        for _ in range(said):
+            yield
+        await asyncio.sleep(self.lasts)

@@ -16,11 +16,13 @@ from vaultferry.core.errors import (
     InvalidSpec,
     VaultFailure,
 )
+from vaultferry.core.health import Said
 from vaultferry.core.provider import Kept
 from vaultferry.core.secret import REFUSED_TYPES, Content, Seen
 from vaultferry.core.vaultconnection import VaultConnection
 from vaultferry.outbound import Outbound
 from vaultferry.places import Places
+from vaultferry.pushing import Signer, Signers
 from vaultferry.views import Key, Secrets
 
 TOKEN_TYPE = "vaultferry.dev/token"  # noqa: S105 - the name of a type
@@ -45,6 +47,7 @@ class Connector:
 
     clock: Callable[[], float]
     now: Callable[[], str]
+    signers: Signers
 
     async def __call__(self, key: Key) -> float:
         """Look after a connection; return the seconds until it is due again.
@@ -55,13 +58,16 @@ class Connector:
         resource = self.connections.get(key)
         if resource is None or resource.deleting:
             self.connections.takes_token(key, None)
+            self._sign_nothing(key)
             self._judge(key, None)
             self.places.disconnect(key)
             return inf
         try:
             await self._open(key, resource)
+            webhook = await self._sign(key, resource)
         except ConnectionNotReady as failure:
             self.places.disconnect(key)
+            self.signers.drop(key)
             self._judge(key, failure)
             await self._report(key, resource, failure)
             return inf
@@ -69,7 +75,7 @@ class Connector:
             await self.places.check(key)
         unwell = self.places.health(key)
         if unwell or self._is_heard(key):
-            await self._report(key, resource, unwell)
+            await self._report(key, resource, unwell, webhook)
         return _RETRY_SECONDS if unwell else _CHECK_SECONDS
 
     async def _open(self, key: Key, resource: VaultConnection) -> None:
@@ -116,6 +122,38 @@ class Connector:
                 raise ConnectionNotReady(f"Secret {where.name} has no key {key}")
         return seen, found
 
+    async def _sign(self, key: Key, resource: VaultConnection) -> Said | None:
+        """Have the webhooks of a connection verified; return what becomes of them.
+
+        Without what signs them the connection works all the same.
+        """
+        module, settings = _understood(resource)
+        webhook = module.PROVIDER.webhook
+        reference = webhook.secret(settings) if webhook else None
+        if webhook is None or reference is None:
+            self._sign_nothing(key)
+            return None
+        where = Key(key.namespace, reference.name)
+        self.connections.is_signed_by(key, where)
+        seen, about = self.secrets.get(where), (resource.uid, resource.generation)
+        version = (*about, seen.identity if seen else None)
+        if said := self.signers.said(key, version):
+            return said
+        try:
+            seen, found = await self._token(where, Kept.at(reference), key.name)
+        except ConnectionNotReady as failure:
+            return self.signers.lack(key, version, str(failure))
+        secret = found[reference.key].strip()
+        if not secret:
+            words = f"Secret {where.name}: key {reference.key} holds nothing but blanks"
+            return self.signers.lack(key, version, words)
+        signer = Signer(webhook.verify, secret)
+        return self.signers.put(key, (*about, seen.identity), signer)
+
+    def _sign_nothing(self, key: Key) -> None:
+        self.signers.drop(key)
+        self.connections.is_signed_by(key, None)
+
     def _is_heard(self, key: Key) -> bool:
         """Tell whether the vault answered well not long ago."""
         return self.places.heard(key) > self.clock() - _CHECK_SECONDS
@@ -128,10 +166,15 @@ class Connector:
             self.wake_users(key)
 
     async def _report(
-        self, key: Key, resource: VaultConnection, failure: VaultFailure | None
+        self,
+        key: Key,
+        resource: VaultConnection,
+        failure: VaultFailure | None,
+        webhook: Said | None = None,
     ) -> None:
         """Write the status where it differs."""
-        changes = health.patch(resource, health.status(resource, failure, self.now()))
+        status = health.status(resource, failure, self.now(), webhook)
+        changes = health.patch(resource, status)
         if not changes:
             return
         guard = {"uid": resource.uid, "resourceVersion": resource.resource_version}

@@ -20,6 +20,7 @@ class Connections:
         self._sections: dict[Key, tuple[Module, Model]] = {}
         self._unusable: dict[Key, VaultFailure] = {}
         self._by_token: dict[Key, set[Key]] = defaultdict(set)
+        self._by_signing: dict[Key, set[Key]] = defaultdict(set)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -61,18 +62,18 @@ class Connections:
             del self._kept[key]
             self._sections.pop(key, None)
 
-    def opening(self, token: Key) -> tuple[Key, ...]:
-        """Return the connections whose token is in this Secret."""
-        return tuple(self._by_token.get(token, ()))
+    def opening(self, secret: Key) -> tuple[Key, ...]:
+        """Return the connections that take a token, or what signs, from a Secret."""
+        indexes = self._by_token, self._by_signing
+        return tuple({key for index in indexes for key in index.get(secret, ())})
 
     def takes_token(self, key: Key, token: Key | None) -> None:
         """Say in which Secret the token of a connection is; None: in none."""
-        for secret, keys in list(self._by_token.items()):
-            keys.discard(key)
-            if not keys:
-                del self._by_token[secret]
-        if token:
-            self._by_token[token].add(key)
+        _move(self._by_token, key, token)
+
+    def is_signed_by(self, key: Key, secret: Key | None) -> None:
+        """Say in which Secret is what signs the webhooks of a connection, if any."""
+        _move(self._by_signing, key, secret)
 
     def unusable(self, key: Key) -> VaultFailure | None:
         """Return why a connection cannot be used at all, if it cannot."""
@@ -84,3 +85,13 @@ class Connections:
             self._unusable[key] = failure
         else:
             self._unusable.pop(key, None)
+
+
+def _move(index: dict[Key, set[Key]], key: Key, secret: Key | None) -> None:
+    """Have a key found by a Secret, and by no other."""
+    for each, keys in list(index.items()):
+        keys.discard(key)
+        if not keys:
+            del index[each]
+    if secret:
+        index[secret].add(key)

@@ -22,7 +22,7 @@ from vaultferry.core import refresh
 from vaultferry.core.backoff import is_outage
 from vaultferry.core.document import Document
 from vaultferry.core.errors import Failure, VaultFailure
-from vaultferry.core.provider import Batching, Session
+from vaultferry.core.provider import Batching, Session, Streaming
 from vaultferry.core.urgency import Lane
 from vaultferry.views import Key
 
@@ -34,6 +34,11 @@ _SPACING_SECONDS = 1.0
 # failures are over after a moment.
 _PAUSE_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 5.0
+# Of one connection: how soon its vault is taken at its word again that something
+# changed; and how often if that goes on, after a few that were nearer to each other.
+_TOLD_SECONDS = 5.0
+_TOLD_EACH_SECONDS = 30.0
+_TOLD_AHEAD_SECONDS = 5 * _TOLD_EACH_SECONDS
 # Places that share a call are collected for so long, from the first that is due; and
 # the next of these calls is made so much later, because what has them limits calls.
 _GATHER_SECONDS = 0.05
@@ -109,10 +114,24 @@ class _Link:
     opens: float = inf
     """When the places that share a call are fetched; inf: nobody said yet."""
 
+    told: float = -inf
+    """When the vault was last taken at its word that something changed."""
+
+    told_until: float = -inf
+    """How far ahead of its share it is by that."""
+
     @cached_property
     def batching(self) -> Batching | None:
         """The session, if places share its calls: to find that out takes long."""
         return self.session if isinstance(self.session, Batching) else None
+
+    @cached_property
+    def streaming(self) -> Streaming | None:
+        """The session, if its vault is to be listened to."""
+        session = self.session
+        if isinstance(session, Streaming) and session.listens:
+            return session
+        return None
 
     def shares(self, place: str) -> bool:
         """Tell whether a place shares its calls with others."""
@@ -131,6 +150,9 @@ class Around:
 
     count: Callable[[str], None]
     """Is told how each call ended: `changed`, `unchanged`, `checked`, or a reason."""
+
+    used: Callable[[Key], None] = lambda _: None
+    """Is told of a connection that has another session, first users, or no more."""
 
 
 class Places:
@@ -157,6 +179,7 @@ class Places:
         self._clock = around.clock
         self._wall = around.wall
         self._count = around.count
+        self._tell_used = around.used
         self._links: dict[Key, _Link] = {}
         self._used: dict[Key, frozenset[PlaceKey]] = {}
         self._stamps = count(1)
@@ -183,10 +206,42 @@ class Places:
             heard: when its vault last answered well; -inf: nobody knows.
         """
         self._links[connection] = _Link(version, session, heard)
+        self._tell_used(connection)
 
     def disconnect(self, connection: Key) -> None:
         """Forget a session and all that it answered."""
         self._links.pop(connection, None)
+        self._tell_used(connection)
+
+    def streaming(self, connection: Key) -> Streaming | None:
+        """Return the session whose vault is to be listened to; None: it is not.
+
+        Nobody listens for those who use nothing.
+        """
+        link = self._links.get(connection)
+        return link.streaming if link and link.places else None
+
+    def refresh(self, connection: Key) -> float:
+        """Have what a connection leads to fetched anew, as something changed there.
+
+        What is never refreshed is not. Nothing is believed but that it is worth a look.
+
+        Returns:
+            The seconds to wait for that, because it was done just before; inf: done.
+        """
+        link, now = self._links.get(connection), self._clock()
+        if link is None:
+            return inf
+        ahead = link.told_until - _TOLD_AHEAD_SECONDS
+        if now < (earliest := max(link.told + _TOLD_SECONDS, ahead)):
+            return earliest - now
+        link.told = now
+        link.told_until = max(link.told_until, now) + _TOLD_EACH_SECONDS
+        for name, place in link.places.items():
+            if place.interval < inf:
+                place.wanted = now
+                self._add(PlaceKey(connection, name), _lane(place))
+        return inf
 
     def session(self, connection: Key) -> Session | None:
         """Return the session of a connection, for other calls than fetching.
@@ -416,7 +471,10 @@ class Places:
         link = self._links.get(key.connection)
         if link is None:
             return
+        is_first = not link.places
         place = link.places.setdefault(key.place, _Place())
+        if is_first:
+            self._tell_used(key.connection)
         if place.users.get(user) == interval:
             return
         before = place.interval
@@ -433,6 +491,8 @@ class Places:
         place.waiting.discard(user)
         if not place.users:
             del link.places[key.place]
+        if not link.places:
+            self._tell_used(key.connection)
 
     def _find(self, key: PlaceKey) -> _Place | None:
         link = self._links.get(key.connection)

@@ -23,6 +23,7 @@ OPTIONS = (
     "--log-level=debug",
     "--vault-address=http://127.0.0.0/8:*",
     "--vault-address=https://127.0.0.0/8:*",
+    "--push-port=0",
 )
 _START_SECONDS = 120
 _STOP_SECONDS = 60
@@ -83,6 +84,12 @@ class Operator:
             yield
         finally:
             self.start()
+
+    @property
+    def push_port(self) -> int:
+        """Where it takes webhooks; 0 before it does."""
+        found = re.findall(rb'"push_port": (\d+)', self.log.read_bytes())
+        return int(found[-1]) if found else 0
 
     def get(self, path: str) -> str:
         """Return what the health endpoint answers."""

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,9 @@ def test_the_second_of_two_is_ready_and_does_nothing(pair: Pair, team: Tenant) -
     assert pair.other.get("/livez") == pair.other.get("/readyz") == "ok\n"
     metrics = pair.other.get("/metrics")
     assert "vaultferry_vaultsecrets 0.0" in metrics
+    # It could do nothing with a webhook, so whoever sends one is to ask the other.
+    assert takes_webhooks(pair.leader)
+    assert pair.other.push_port == 0
     assert 'verb="PATCH"' not in metrics
 
 
@@ -131,6 +135,7 @@ def test_a_leader_that_wakes_late_overwrites_nothing_and_waits(
     eventually(pair.leader.is_ready)
 
     assert (pair.leader.leads(), pair.other.leads()) == (False, True)
+    assert (takes_webhooks(pair.leader), takes_webhooks(pair.other)) == (False, True)
     assert pair.leader.process.poll() is None
     assert pair.leader.pid == pid
     assert (team.get("secret", "db"), team.get("vaultsecret", "db")) == seen
@@ -215,6 +220,12 @@ def outage(pair: Pair) -> Iterator[None]:
         time.sleep(began + OUTAGE_SECONDS - time.monotonic())
     finally:
         pair.plane.start_apiserver()
+
+
+def takes_webhooks(operator: Operator) -> bool:
+    """Tell whether somebody listens where an operator last took webhooks."""
+    with socket.socket() as trying:
+        return trying.connect_ex(("127.0.0.1", operator.push_port)) == 0
 
 
 def times_lost(operator: Operator) -> int:

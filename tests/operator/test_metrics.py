@@ -55,6 +55,20 @@ def test_lost_events_are_counted() -> None:
     assert samples(metrics)["vaultferry_events_lost_total", ""] == 1
 
 
+def test_what_vaults_tell_is_counted() -> None:
+    metrics = Metrics()
+    metrics.pushed("taken")
+    metrics.pushed("refused")
+    metrics.pushed("refused")
+    metrics.stream_ended("Unreachable")
+
+    read = samples(metrics)
+
+    assert read["vaultferry_pushes_total", "taken"] == 1
+    assert read["vaultferry_pushes_total", "refused"] == 2
+    assert read["vaultferry_stream_ends_total", "Unreachable"] == 1
+
+
 def test_how_long_keys_took_is_told_by_lane() -> None:
     metrics = Metrics()
     metrics.served(Lane.URGENT, 0.02)

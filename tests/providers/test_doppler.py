@@ -1,8 +1,10 @@
 """Doppler, as its vendor's own clients take the fake for it."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -25,9 +27,9 @@ from vaultferry.core.errors import (
     Unreachable,
     VaultFailure,
 )
-from vaultferry.core.provider import Session
+from vaultferry.core.provider import Session, Streaming
 from vaultferry.outbound import Outbound
-from vaultferry.providers import doppler
+from vaultferry.providers import _http, doppler
 
 TOKEN = "dp.st.prd.canary-token"
 CANARY = "canary-of-doppler"
@@ -238,3 +240,159 @@ def test_neither_values_nor_the_token_are_shown() -> None:
     shown = run(story())
     assert CANARY not in shown
     assert TOKEN not in shown
+
+
+@asynccontextmanager
+async def listening(
+    there: State, token: str = TOKEN, *faults: Fault
+) -> AsyncIterator[tuple[Server, AsyncGenerator[None, None]]]:
+    """Run a Doppler, and listen to it."""
+    async with opened(there, token, *faults) as (server, session):
+        assert isinstance(session, Streaming)
+        async with aclosing(session.changes()) as changes:
+            yield server, changes
+
+
+def test_a_stream_tells_that_it_began_and_what_changed_then() -> None:
+    there = state()
+    there.ping_seconds = 0.05
+
+    async def story() -> None:
+        async with listening(there) as (server, changes), asyncio.timeout(30):
+            await anext(changes)
+            waiting = asyncio.ensure_future(anext(changes))
+            # Pings are no changes.
+            assert not (await asyncio.wait([waiting], timeout=0.5))[0]
+            server.vault.state.configs[PLACE]["A"] = "changed"
+            await waiting
+            [entry] = server.record
+            assert entry.path == "/v3/configs/config/secrets/watch"
+            assert entry.headers["accept"] == "text/event-stream"
+
+    run(story())
+
+
+def refusal(there: State, token: str = TOKEN, *faults: Fault) -> Failure | None:
+    async def story() -> Failure | None:
+        async with listening(there, token, *faults) as (_, changes):
+            try:
+                async with asyncio.timeout(30):
+                    async for _ in changes:
+                        pass
+            except Failure as failure:
+                return failure
+        return None
+
+    return run(story())
+
+
+def lost() -> State:
+    there = state()
+    there.configs = {"shop/dev": {}}
+    return there
+
+
+@pytest.mark.parametrize(
+    ("there", "token", "faults", "reason"),
+    [
+        (state(), "dp.st.prd.other", [], "AuthenticationFailed"),
+        (lost(), TOKEN, [], "PlaceMissing"),
+        (state(), TOKEN, [Fault(status=403)], "PlaceForbidden"),
+        (state(), TOKEN, [too_many(retry_after=7)], "RateLimited"),
+        (state(), TOKEN, [bad_gateway()], "Unreachable"),
+        (state(), TOKEN, [Fault(status=307)], "Unreachable"),
+        (state(), TOKEN, [Fault(reset=True)], "Unreachable"),
+        (state(), TOKEN, [Fault(status=200, size=5_000)], "Unreachable"),
+    ],
+)
+def test_why_a_stream_is_not_to_be_had_is_told_without_a_word_of_the_vault(
+    there: State, token: str, faults: list[Fault], reason: str
+) -> None:
+    failure = refusal(there, token, *faults)
+
+    assert failure is not None
+    assert failure.reason == reason
+    assert "Made-up" not in str(failure)
+    assert token not in f"{failure} {failure!r} {failure.__context__!r}"
+    assert reason != "RateLimited" or getattr(failure, "wait", 0) == 7
+
+
+def test_a_stream_that_ends_is_no_failure() -> None:
+    assert refusal(state(), TOKEN, Fault(status=200, body="data: {}\n\n")) is None
+
+
+def test_a_stream_that_is_silent_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doppler, "_SILENCE_SECONDS", 0.3)
+    failure = refusal(state())
+
+    assert isinstance(failure, Unreachable)
+    assert failure.detail == "timeout"
+
+
+def test_a_stream_that_is_cut_ends() -> None:
+    async def story() -> None:
+        async with listening(state()) as (server, changes), asyncio.timeout(30):
+            await anext(changes)
+            await server.refuse()
+            with pytest.raises(Unreachable):
+                await anext(changes)
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "event: message",
+        ": data",
+        "data:",
+        "data: no json",
+        "data: []",
+        'data: {"type": 1}',
+        'data: {"type": "ping"}',
+        'x data: {"type": "secrets.update"}',
+        "data: " + "[" * 4_000,
+    ],
+)
+def test_a_line_that_is_no_news_is_left(line: str) -> None:
+    body = f"{line}\ndata: {{}}\n"
+
+    assert refusal(state(), TOKEN, Fault(status=200, body=body)) is None
+    assert told(body) == 0
+
+
+def test_news_are_told_once_each() -> None:
+    update = 'event: message\r\ndata: {"type": "secrets.update"}\r\n\r\n'
+
+    assert told(update * 3) == 3
+    assert told('data:{"type":"connected"}\n') == 1
+
+
+def test_a_vault_that_tells_too_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_http, "_LINE_SECONDS", 0.1)
+    began = time.monotonic()
+
+    assert told('data: {"type": "secrets.update"}\n' * 10) == 10
+    assert time.monotonic() - began >= 1.0
+
+
+def told(body: str) -> int:
+    """Return how often a stream tells of a change."""
+
+    async def story() -> int:
+        fault = Fault(status=200, body=body)
+        async with listening(state(), TOKEN, fault) as (_, changes):
+            return len([each async for each in changes])
+
+    return run(story())
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_who_does_not_ask_for_it_is_not_listened_for(*, wanted: bool) -> None:
+    outbound = Outbound(Exceptions())
+    made = doppler.session(settings(watch=wanted), {"token": b"x"}, outbound)
+
+    assert isinstance(made, Streaming)
+    assert made.listens is wanted
+    run(outbound.close())

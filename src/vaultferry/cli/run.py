@@ -105,6 +105,13 @@ def _installation(
     show_default="the uid of the namespace kube-system",
     help="By what values in a store are known to be of this installation.",
 )
+@click.option(
+    "--push-port",
+    envvar="VAULTFERRY_PUSH_PORT",
+    type=click.IntRange(0, 65535),
+    help="Where vaults may call when something changed, while this replica leads; 0 "
+    "takes a port of loopback; default: nowhere.",
+)
 def run(log_level: str, **given: Any) -> None:
     """Run the operator against the cluster of KUBECONFIG, or the one it runs in.
 

@@ -1,12 +1,20 @@
 """What a VaultConnection reports of itself."""
 
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from vaultferry.core.condition import Condition
 from vaultferry.core.errors import VaultFailure
 from vaultferry.core.vaultconnection import Status, VaultConnection
 
 _VERIFIED = "The vault answers, and takes the token."
+
+
+class Said(NamedTuple):
+    """What a condition says."""
+
+    status: Literal["True", "False"]
+    reason: str
+    message: str
 
 
 def is_known(resource: VaultConnection) -> bool:
@@ -16,29 +24,41 @@ def is_known(resource: VaultConnection) -> bool:
     return said and resource.status.observed_generation == resource.generation
 
 
-def status(resource: VaultConnection, failure: VaultFailure | None, now: str) -> Status:
+def status(
+    resource: VaultConnection,
+    failure: VaultFailure | None,
+    now: str,
+    webhook: Said | None = None,
+) -> Status:
     """Return the status of a connection; the one that it has, where nothing is new.
 
     Args:
         resource: the connection.
         failure: why it does not do, if it does not.
         now: the present time, RFC 3339.
+        webhook: what becomes of its webhooks; None: it wants none.
     """
-    said = "False" if failure else "True"
-    reason = failure.reason if failure else "Verified"
-    before = resource.status.condition("Ready")
-    same = before is not None and before.status == said
-    ready = Condition(
-        type="Ready",
-        status=said,
-        reason=reason,
-        message=str(failure) if failure else _VERIFIED,
-        last_transition_time=before.last_transition_time if before and same else now,
-        observed_generation=resource.generation,
-    )
-    return Status(conditions=[ready], observed_generation=resource.generation)
+    ready = Said("True", "Verified", _VERIFIED)
+    if failure:
+        ready = Said("False", failure.reason, str(failure))
+    said = {"Ready": ready} | ({"Webhook": webhook} if webhook else {})
+    conditions = [_condition(resource, kind, each, now) for kind, each in said.items()]
+    return Status(conditions=conditions, observed_generation=resource.generation)
 
 
 def patch(resource: VaultConnection, after: Status) -> dict[str, Any]:
     """Return the merge patch to a status; empty if nothing differs."""
     return {} if after == resource.status else after.dumped()
+
+
+def _condition(resource: VaultConnection, kind: str, said: Said, now: str) -> Condition:
+    before = resource.status.condition(kind)
+    same = before is not None and before.status == said.status
+    return Condition(
+        type=kind,
+        status=said.status,
+        reason=said.reason,
+        message=said.message,
+        last_transition_time=before.last_transition_time if before and same else now,
+        observed_generation=resource.generation,
+    )

@@ -1,12 +1,13 @@
 """What the module of a vault's provider declares."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import Failure
 from vaultferry.core.model import Model
+from vaultferry.core.signing import Headers
 from vaultferry.core.vaultconnection import TokenRef
 
 S = TypeVar("S", bound=Model)
@@ -72,6 +73,37 @@ class Batching(Session, Protocol):
         Raises:
             VaultFailure: the vault did not answer as it ought to.
         """
+
+
+@runtime_checkable
+class Streaming(Session, Protocol):
+    """A session whose vault may be listened to: it tells when something changed."""
+
+    listens: bool
+    """Whether the connection wants that."""
+
+    def changes(self) -> AsyncGenerator[None, None]:
+        """Yield when the vault begins to tell, and whenever something has changed.
+
+        It may end at any time, and ends for sure where the vault is silent for long.
+
+        Raises:
+            PlaceMissing: the vault does not tell of this.
+            PlaceForbidden: the credential may not listen.
+            VaultFailure: the vault did not answer as it ought to.
+        """
+
+
+@dataclass(frozen=True)
+class Webhook(Generic[S]):
+    """How a vault signs the webhooks by which it tells that something changed."""
+
+    secret: Callable[[S], TokenRef | None]
+    """Returns where the secret is that they are signed with; None: none are taken."""
+
+    verify: Callable[[Headers, bytes, bytes, float], bool]
+    """Tells from headers, body, secret and the seconds since 1970 whether a request is
+    signed; takes as long where it is not."""
 
 
 class Store(Protocol):
@@ -183,3 +215,6 @@ class Provider(Generic[S]):
     lets: Callable[[S, str, str], bool] = _any
     """Tells whether a namespace may read a reference in its canonical form: of a
     store, only what is kept there for that namespace."""
+
+    webhook: Webhook[S] | None = None
+    """How its webhooks are signed; None: it sends none."""

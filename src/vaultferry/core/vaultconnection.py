@@ -58,7 +58,8 @@ class Status(Reported):
     """What the operator observed; nothing that changes by itself."""
 
     conditions: Conditions = []
-    """Ready: whether the vault last answered, and took the token."""
+    """Ready: whether the vault last answered, and took the token. Webhook: whether
+    its webhooks are taken, where the spec has a secret for them."""
 
     observed_generation: int = -1
     """The generation that the conditions are about."""

@@ -5,6 +5,7 @@ other vault, and no VaultSecret.
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from operator import attrgetter
@@ -19,13 +20,15 @@ from vaultferry.connections import Connections
 from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.errors import Failure
 from vaultferry.core.urgency import Lane
-from vaultferry.operator import clock
+from vaultferry.operator import clock, push
 from vaultferry.operator.connectionwatch import ConnectionWatch
 from vaultferry.operator.metrics import Metrics
 from vaultferry.operator.queue import Closed, WorkQueue
 from vaultferry.operator.settings import Settings
+from vaultferry.operator.streams import Streams
 from vaultferry.outbound import Outbound
 from vaultferry.places import Around, PlaceKey, Places
+from vaultferry.pushing import Signers
 from vaultferry.views import Key, Secrets, VaultSecrets
 
 log = structlog.get_logger()
@@ -81,8 +84,17 @@ class Fetching:
         self._moved: WorkQueue[Key] = WorkQueue(
             monotonic, attrgetter("namespace"), unmeasured
         )
-        around = Around(monotonic, time, metrics.fetched)
+        self._news: WorkQueue[Key] = WorkQueue(
+            monotonic, attrgetter("namespace"), unmeasured
+        )
+        around = Around(monotonic, time, metrics.fetched, self._used)
         self.places = Places(self._due.add, wake, self._told, around)
+        self.streams = Streams(
+            self.places, self._pushed, metrics.stream_ended, monotonic, random.random
+        )
+        self._push_port = settings.push_port
+        signers = Signers(is_served=settings.push_port is not None)
+        self._webhooks = push.Webhooks(signers.verify, self._pushed, metrics.pushed)
         self._connect = Connector(
             cluster,
             views.connections,
@@ -92,6 +104,7 @@ class Fetching:
             self._wake_users,
             monotonic,
             clock.now,
+            signers,
         )
 
     def look_at(self, connection: Key) -> None:
@@ -117,8 +130,20 @@ class Fetching:
                     group.create_task(work(self._due, self.places))
                 for _ in range(_AT_A_TIME):
                     group.create_task(work(self._moved, self._connect))
+                group.create_task(work(self._news, self._refresh))
+                group.create_task(self.streams.run())
+                group.create_task(push.take(self._push_port, self._webhooks))
         finally:
             await self._outbound.close()
+
+    def _pushed(self, connection: Key) -> None:
+        self._news.add(connection, Lane.URGENT)
+
+    async def _refresh(self, connection: Key) -> float:
+        return self.places.refresh(connection)
+
+    def _used(self, connection: Key) -> None:
+        self.streams.look_at(connection)
 
     def _told(self, connection: Key) -> None:
         """Have a connection looked after, and those that it keeps something of."""

@@ -28,6 +28,10 @@ _SINGLE: Mapping[str, tuple[str, Read]] = {
         "Places of vaults that are fetched for VaultSecrets.",
         lambda term: len(term.places),
     ),
+    "streams": (
+        "Event streams of vaults that are open.",
+        lambda term: len(term.streams),
+    ),
     "workers_busy": ("Keys that are worked on.", lambda term: term.queue.busy),
     "queue_delayed": (
         "Keys that are due later: retries, and what is looked at again.",

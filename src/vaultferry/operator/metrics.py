@@ -76,6 +76,16 @@ class Metrics:
             "Calls to vaults, by how they ended: what was found, or a reason.",
             "result",
         )
+        self._pushes = self._counter(
+            "pushes",
+            "What claimed to be webhooks of vaults, by how it was answered.",
+            "result",
+        )
+        self._stream_ends = self._counter(
+            "stream_ends",
+            "Event streams of vaults that ended: `ended`, or the reason of a failure.",
+            "reason",
+        )
         self._terms = self._counter(
             "lease_acquired", "How often this replica began to lead."
         )
@@ -131,6 +141,14 @@ class Metrics:
     def fetched(self, result: str) -> None:
         """Count a call to a vault; results and reasons are of a small set."""
         self._fetches.labels(result).inc()
+
+    def pushed(self, result: str) -> None:
+        """Count what claimed to be a webhook; results are of a small set."""
+        self._pushes.labels(result).inc()
+
+    def stream_ended(self, reason: str) -> None:
+        """Count the end of an event stream; reasons are of a small set."""
+        self._stream_ends.labels(reason).inc()
 
     def lease_acquired(self) -> None:
         """Count the begin of a leadership."""

@@ -43,6 +43,10 @@ class Settings:
     """By what this installation is told from others in a store; None: by the uid of
     the namespace kube-system."""
 
+    push_port: int | None = None
+    """Where vaults call when something changed; 0 takes a free port of loopback; None:
+    they cannot."""
+
     @property
     def scopes(self) -> Scopes:
         """What is listed and watched, each by itself."""

@@ -70,7 +70,7 @@ class Term:
         self._keeping = Keeping(
             cluster, settings, views, self._fetching, self._recorder
         )
-        self.places = self._fetching.places
+        self.places, self.streams = self._fetching.places, self._fetching.streams
         handlers = partial(
             watching.registry,
             server,

@@ -1,16 +1,20 @@
 """What the vaults have in common that speak HTTP and JSON."""
 
+import asyncio
 import json
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 
 from vaultferry.core.errors import AuthenticationFailed, RateLimited, Unreachable
-from vaultferry.outbound import Answer, Outbound
+from vaultferry.outbound import Answer, Outbound, Stream
 from vaultferry.outbound import Unreachable as NotReached
 
 _SECONDS = 10.0
+# Events are short and few; a vault that sends others waits, rather than everybody else.
+_LINE = 4096
+_LINE_SECONDS = 0.02
 _LONGEST_WAIT = 3600.0
 _WAIT = 60.0
 
@@ -60,6 +64,39 @@ class Vault:
             Unreachable: there is none.
         """
         return await self._ask("POST", path, headers, body)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, headers: Mapping[str, str], silence: float
+    ) -> AsyncGenerator[Stream, None]:
+        """Ask for events; lend the answer, whatever its status.
+
+        Args:
+            path: what to ask for.
+            headers: of the request.
+            silence: how many seconds may pass without a byte.
+
+        Raises:
+            Unreachable: there is none; or, while it is lent, it broke off.
+        """
+        try:
+            async with self._outbound.stream(
+                self._address + path,
+                headers={
+                    "User-Agent": "vaultferry",
+                    "Accept": "text/event-stream",
+                    **headers,
+                },
+                ca=self._bundle,
+                limit=_LINE,
+                seconds=_SECONDS,
+                silence=silence,
+            ) as stream:
+                yield Stream(stream.status, stream.headers, _calm(stream.lines))
+                return
+        except NotReached as error:
+            detail = str(error)
+        raise unreachable(detail)
 
     async def _ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
@@ -152,6 +189,13 @@ def encoded(text: str) -> bytes:
     except UnicodeEncodeError:
         pass  # Its own words hold the text.
     raise unreachable("no-unicode")
+
+
+async def _calm(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield lines, one after some time each."""
+    async for line in lines:
+        yield line
+        await asyncio.sleep(_LINE_SECONDS)
 
 
 def _wait(text: str) -> float:

@@ -4,15 +4,17 @@ https://docs.doppler.com/reference/secrets-download; that the call honours
 If-None-Match is not written there, but the vendor's own CLI and operator rely on it.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode
 
 from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import PlaceForbidden, PlaceMissing, ReferenceInvalid
 from vaultferry.core.model import Model
-from vaultferry.core.provider import Kept, Provider
+from vaultferry.core.provider import Kept, Provider, Webhook
+from vaultferry.core.signing import Headers, is_signed, only
 from vaultferry.core.vaultconnection import Address, Bundle, Part, TokenRef
 from vaultferry.outbound import Answer, Outbound
 from vaultferry.providers import _http
@@ -25,6 +27,10 @@ _LIMIT = 4 * 1024 * 1024
 
 # Doppler's own, in every answer: no secrets, and nobody asked for them.
 _OWN = frozenset({"DOPPLER_PROJECT", "DOPPLER_CONFIG", "DOPPLER_ENVIRONMENT"})
+
+# The vendor pings, and does not say how often; who is cut off comes again.
+_SILENCE_SECONDS = 90.0
+_NEWS = frozenset({"connected", "secrets.update"})
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,199}")
 
@@ -43,6 +49,12 @@ class Settings(Model):
 
     token_secret_ref: TokenRef
     """The token, best a service token: it reads one config and nothing else."""
+
+    webhook_secret_ref: TokenRef | None = None
+    """What the webhooks of Doppler are signed with; none: none are taken."""
+
+    watch: bool = False
+    """Whether to be told of changes by Doppler's event stream, on plans with one."""
 
     ca_bundle: Bundle | None = None
     """Certificates (PEM) to trust instead of the public ones."""
@@ -71,6 +83,14 @@ def _canonical(settings: Settings, place: str, key: str) -> str:
     return f"{place}/{key}"
 
 
+def _verify(headers: Headers, body: bytes, secret: bytes, now: float) -> bool:
+    """Tell whether Doppler signed a request; it does not say when."""
+    del now
+    said = only(headers, "x-doppler-signature")
+    way, _, claimed = said.partition("=")
+    return is_signed(claimed if way == "sha256" else "", body, secret)
+
+
 PROVIDER = Provider(
     name="doppler",
     field="doppler",
@@ -81,6 +101,7 @@ PROVIDER = Provider(
     whole=_whole,
     canonical=_canonical,
     references="the name of a secret (`DB_PASSWORD`)",
+    webhook=Webhook(lambda settings: settings.webhook_secret_ref, _verify),
 )
 
 
@@ -90,13 +111,11 @@ class _Session:
     def __init__(self, settings: Settings, token: bytes, outbound: Outbound) -> None:
         address = (settings.address or _ADDRESS).rstrip("/")
         self._vault = _http.Vault(outbound, address, settings.ca_bundle, _LIMIT)
-        query = {
-            "project": settings.project,
-            "config": settings.config,
-            "format": "json",
-            "include_dynamic_secrets": "false",
-        }
+        self.listens = settings.watch
+        config = {"project": settings.project, "config": settings.config}
+        query = config | {"format": "json", "include_dynamic_secrets": "false"}
         self._path = f"/v3/configs/config/secrets/download?{urlencode(query)}"
+        self._watch = f"/v3/configs/config/secrets/watch?{urlencode(config)}"
         self._headers = _http.bearer(token)
 
     async def fetch(self, place: str, known: Document | None) -> Document:
@@ -108,6 +127,17 @@ class _Session:
             return known
         _check(answer)
         return Document(_values(answer), answer.headers.get("etag"))
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        """Yield when Doppler tells of a change; see `Streaming`."""
+        silence = _SILENCE_SECONDS
+        async with self._vault.stream(self._watch, self._headers, silence) as stream:
+            answer = Answer(stream.status, stream.headers, b"")
+            _check(answer)
+            _http.check(answer)
+            async for line in stream.lines:
+                if _kind(line) in _NEWS:
+                    yield
 
     async def check(self) -> None:
         """See whether the token is taken; see `Session`."""
@@ -135,3 +165,15 @@ def _values(answer: Answer) -> dict[str, bytes]:
     if not flat:
         raise _http.unreachable("no-names-and-values")
     return {k: _http.encoded(v) for k, v in found.items() if k not in _OWN}
+
+
+def _kind(line: bytes) -> str:
+    """Return what an event is called; nothing where the line is none that we know."""
+    if not line.startswith(b"data:"):
+        return ""
+    try:
+        event = json.loads(line[5:])
+    except (ValueError, RecursionError):
+        return ""
+    kind = event.get("type") if isinstance(event, dict) else None
+    return kind if isinstance(kind, str) else ""

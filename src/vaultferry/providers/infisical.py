@@ -5,6 +5,8 @@ there was seen on a server of July 2026.
 """
 
 import asyncio
+import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,7 +20,8 @@ from pydantic import Field
 from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import AuthenticationFailed, ReferenceInvalid
 from vaultferry.core.model import Model
-from vaultferry.core.provider import Kept, Provider
+from vaultferry.core.provider import Kept, Provider, Webhook
+from vaultferry.core.signing import Headers, is_signed, only
 from vaultferry.core.vaultconnection import Address, Bundle, Part, TokenRef
 from vaultferry.outbound import Answer, Outbound
 from vaultferry.providers import _http
@@ -35,6 +38,10 @@ _MAX_NAME = 253
 # A 304 may outlive the right to read: now and then an answer has to be a whole one.
 _WHOLE_SECONDS = 3600.0
 _AGAIN_SECONDS = 60.0
+
+# A webhook is sent once, when it is signed; clocks differ.
+_FRESH_SECONDS = 300.0
+_SIGNATURE = re.compile(r"t=([0-9]{1,15});([0-9a-f]{64})")
 
 # The defaults differ between the versions of the server: each switch is said.
 _SWITCHES = {
@@ -79,6 +86,9 @@ class Settings(Model):
     client_secret_secret_ref: TokenRef
     """The client secret."""
 
+    webhook_secret_ref: TokenRef | None = None
+    """What the webhooks of Infisical are signed with; none: none are taken."""
+
     ca_bundle: Bundle | None = None
     """Certificates (PEM) to trust instead of the public ones."""
 
@@ -119,6 +129,23 @@ def _canonical(settings: Settings, place: str, key: str) -> str:
     return answers.inside(place, key)
 
 
+def _verify(headers: Headers, body: bytes, secret: bytes, now: float) -> bool:
+    """Tell whether Infisical signed a request, not long ago."""
+    form = _SIGNATURE.fullmatch(only(headers, "x-infisical-signature"))
+    sent, claimed = form.groups() if form else ("0", "")
+    return is_signed(claimed, body, secret) and _is_fresh(int(sent), body, now)
+
+
+def _is_fresh(sent: int, body: bytes, now: float) -> bool:
+    """Tell whether a time, in milliseconds, is near, and the one that was signed."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    is_said = isinstance(said, dict) and said.get("timestamp") == sent
+    return is_said and abs(now - sent / 1000) <= _FRESH_SECONDS
+
+
 PROVIDER = Provider(
     name="infisical",
     field="infisical",
@@ -130,6 +157,7 @@ PROVIDER = Provider(
     canonical=_canonical,
     references="the name of a secret (`DB_PASSWORD`), or with its folder from the root "
     "(`/app/db/PASSWORD`)",
+    webhook=Webhook(lambda settings: settings.webhook_secret_ref, _verify),
     rules=(
         {
             "rule": "has(self.projectId) != has(self.projectSlug)",

@@ -24,6 +24,8 @@ class StandIn(Cluster):
         self.vaultsecrets: dict[Key, Body] = {}
         self.secrets: dict[Key, Body] = {}
         self.connections: dict[Key, Body] = {}
+        self.accounts: dict[Key, Body] = {}
+        self.audiences: list[str] = []
         self.calls: list[str] = []
         self.faults: dict[str, list[Exception]] = {}
         self.meanwhile: dict[str, Callable[[], object]] = {}
@@ -88,6 +90,17 @@ class StandIn(Cluster):
     async def get_secret(self, namespace: str, name: str) -> Body:
         self._called("get secret")
         return copy.deepcopy(_found(self.secrets, Key(namespace, name)))
+
+    async def get_service_account(self, namespace: str, name: str) -> Body:
+        self._called("get service account")
+        return _partial(_found(self.accounts, Key(namespace, name)))
+
+    async def create_token(self, namespace: str, name: str, audience: str) -> Body:
+        self._called("create token")
+        account = _found(self.accounts, Key(namespace, name))
+        self.audiences.append(audience)
+        issued = f"{account['metadata']['uid']}-canary-{len(self.audiences)}"
+        return {"status": {"token": issued}}
 
     async def create_secret(self, namespace: str, manifest: Mapping[str, Any]) -> Body:
         self._called("create secret")

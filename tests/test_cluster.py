@@ -33,6 +33,7 @@ META = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 META_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 SECRETS = "/api/v1/namespaces/team/secrets"
 CONFIG_MAPS = "/api/v1/namespaces/team/configmaps"
+ACCOUNT = "/api/v1/namespaces/team/serviceaccounts/reader"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/team/leases"
 VAULTSECRETS = "/apis/vaultferry.dev/v1alpha1/namespaces/team/vaultsecrets"
 VAULTSECRET = f"{VAULTSECRETS}/app"
@@ -161,6 +162,12 @@ LEASE = {
 JSON, APPLY = "application/json", "application/apply-patch+yaml"
 MERGE_PATCH, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
 
+TOKEN_REQUEST = {
+    "apiVersion": "authentication.k8s.io/v1",
+    "kind": "TokenRequest",
+    "spec": {"audiences": ["vaultferry.dev/infisical"], "expirationSeconds": 600},
+}
+
 CALLS: dict[str, tuple[Call, tuple[str, str, str, str, Any]]] = {
     "get a VaultSecret": (
         lambda c: c.get_vaultsecret("team", "app"),
@@ -229,6 +236,14 @@ CALLS: dict[str, tuple[Call, tuple[str, str, str, str, Any]]] = {
             JSON,
             {"reason": "Conflict"},
         ),
+    ),
+    "get a ServiceAccount": (
+        lambda c: c.get_service_account("team", "reader"),
+        ("GET", ACCOUNT, META, JSON, None),
+    ),
+    "ask for a token": (
+        lambda c: c.create_token("team", "reader", "vaultferry.dev/infisical"),
+        ("POST", f"{ACCOUNT}/token", JSON, JSON, TOKEN_REQUEST),
     ),
     "get a ConfigMap": (
         lambda c: c.get_config_map("team", "keys"),

@@ -19,9 +19,14 @@ from vaultferry import connecting, providers
 from vaultferry.connecting import Connector
 from vaultferry.core.addresses import Exceptions
 from vaultferry.core.consent import ALLOW
-from vaultferry.core.errors import AuthenticationFailed, Unreachable
-from vaultferry.core.provider import Kept
+from vaultferry.core.errors import (
+    AuthenticationFailed,
+    ConnectionNotReady,
+    Unreachable,
+)
+from vaultferry.core.provider import Account, Ambient, Credential, Given, Kept
 from vaultferry.core.vaultconnection import VaultConnection
+from vaultferry.issuing import Issuer
 from vaultferry.outbound import Outbound
 from vaultferry.pushing import Signers
 from vaultferry.views import Key
@@ -39,6 +44,7 @@ class Office(World):
         self.vault = Vault({"shop/prd": {}})
         self.tokens: list[bytes] = []
         self.keys: list[Mapping[str, bytes]] = []
+        self.given: list[Given] = []
         self.users: list[Key] = []
         self.signers = Signers(is_served=True)
         doppler = providers.load("doppler")
@@ -57,13 +63,26 @@ class Office(World):
         self.cluster.connections[WAY] = connection_body(**spec)
         self.see()
 
-    def _session(
-        self, settings: object, token: Mapping[str, bytes], outbound: object
-    ) -> Vault:
+    def _session(self, settings: object, token: Given, outbound: object) -> Vault:
         del settings, outbound
-        self.keys.append(token)
-        self.tokens += token.values()
+        self.given.append(token)
+        if isinstance(token, Mapping):
+            self.keys.append(token)
+            self.tokens += token.values()
         return self.vault
+
+    def wants(self, monkeypatch: pytest.MonkeyPatch, credential: Credential) -> None:
+        """Have the provider want another credential."""
+        doppler = providers.load("doppler")
+        provider = replace(doppler.PROVIDER, token=lambda _: credential)
+        monkeypatch.setattr(doppler, "PROVIDER", provider)
+
+    @property
+    def message(self) -> str:
+        """What the connection says of why."""
+        status = self.cluster.connections[WAY]["status"]
+        found: str = status["conditions"][0]["message"]
+        return found
 
     def see(self, **metadata: Any) -> None:
         """Have the connection in view, as the API server has it."""
@@ -313,6 +332,94 @@ def test_a_token_is_shown_nowhere(office: Office) -> None:
     shown = repr(office.connector), str(office.cluster.connections), repr(connecting)
     assert CANARY not in str(shown)
     assert isinstance(office.cluster, StandIn)
+
+
+def test_a_session_of_an_account_gets_what_asks_for_tokens_and_asks_for_none(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Account("reader", "doppler")
+    office.wants(monkeypatch, reader)
+    office.look()
+
+    assert office.given == [Issuer(office.cluster, WAY, reader)]
+    assert office.cluster.calls == ["patch connection status"]
+    assert office.said == ("True", "Verified")
+    assert office.connections.opening(TOKEN) == ()
+
+
+def test_a_session_of_an_account_is_opened_anew_with_another_spec_only(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.wants(monkeypatch, Account("reader", "doppler"))
+    office.look()
+    office.look()
+    assert len(office.given) == 1
+
+    office.see(generation=2)
+    office.look()
+
+    assert len(office.given) == 2
+
+
+def test_who_changes_from_a_secret_to_an_account_is_no_longer_opened_by_the_secret(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.store_token()
+    office.look()
+    office.wants(monkeypatch, Account("reader", "doppler"))
+    office.see(generation=2)
+    office.look()
+
+    assert office.connections.opening(TOKEN) == ()
+    assert len(office.given) == 2
+
+
+def test_an_account_that_gives_no_token_is_asked_again_in_a_minute(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.wants(monkeypatch, Account("reader", "doppler"))
+    office.vault.failure = ConnectionNotReady("no consent")
+    assert office.look() == 60.0
+    assert (office.said, office.message) == (
+        ("False", "ConnectionNotReady"),
+        "no consent",
+    )
+
+    office.vault.failure = None
+    office.now += 60.0
+    office.look()
+    assert office.said == ("True", "Verified")
+
+
+ENVIRON = {"ROLE": "canary-role", "EMPTY": "", "ENCRYPTION_KEY": "canary-key"}
+AMBIENT = Ambient(("ROLE", "EMPTY", "ABSENT"))
+
+
+def test_what_the_operator_is_itself_goes_to_namespaces_that_are_named_only(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.wants(monkeypatch, AMBIENT)
+    office.connector = replace(office.connector, environ=ENVIRON, ambient=("other",))
+    assert office.look() == inf
+    assert office.given == []
+    assert office.said == ("False", "ConnectionNotReady")
+    assert "--ambient-namespace" in office.message
+
+    office.connector = replace(office.connector, ambient=("x", NAMESPACE))
+    office.look()
+
+    assert office.given == [{"ROLE": b"canary-role"}]
+    assert "canary" not in repr(office.connector)
+
+
+def test_unless_told_otherwise_no_namespace_gets_what_the_operator_is_itself(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.wants(monkeypatch, AMBIENT)
+    office.look()
+
+    assert office.given == []
+    assert "--ambient-namespace" in office.message
 
 
 @pytest.fixture

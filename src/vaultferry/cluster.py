@@ -31,6 +31,8 @@ _LEASE = "vaultferry"
 _LEASE_API = "/apis/coordination.k8s.io/v1/"
 
 _CALL_TIMEOUT = aiohttp.ClientTimeout(total=15)
+# The API server gives out none that expire earlier.
+_TOKEN_SECONDS = 600
 _PAGE = 500
 _PAGE_OF_WHOLE = 100
 # A line of a watch holds a whole object.
@@ -175,6 +177,20 @@ class Cluster:
         query = urlencode({"fieldManager": manager, "force": "false"})
         path = f"{_secret(namespace, name)}?{query}"
         return await self._call("PATCH", path, manifest, accept=_META)
+
+    async def get_service_account(self, namespace: str, name: str) -> Body:
+        """Return the metadata of a ServiceAccount."""
+        return await self._call("GET", _service_account(namespace, name), accept=_META)
+
+    async def create_token(self, namespace: str, name: str, audience: str) -> Body:
+        """Return a new token of a ServiceAccount, for as short as there are any."""
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": [audience], "expirationSeconds": _TOKEN_SECONDS},
+        }
+        path = f"{_service_account(namespace, name)}/token"
+        return await self._call("POST", path, body)
 
     async def get_config_map(self, namespace: str, name: str) -> Body:
         """Return a ConfigMap."""
@@ -424,6 +440,10 @@ def _vaultconnections(namespace: str | None) -> str:
 
 def _config_map(namespace: str, name: str) -> str:
     return f"/api/v1{_within(namespace)}/configmaps/{quote(name)}"
+
+
+def _service_account(namespace: str, name: str) -> str:
+    return f"/api/v1{_within(namespace)}/serviceaccounts/{quote(name)}"
 
 
 def _leases(namespace: str) -> str:

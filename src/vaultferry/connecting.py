@@ -1,7 +1,7 @@
 """The story of one VaultConnection: get its token, open its vault, say how it does."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
@@ -17,9 +17,10 @@ from vaultferry.core.errors import (
     VaultFailure,
 )
 from vaultferry.core.health import Said
-from vaultferry.core.provider import Kept
+from vaultferry.core.provider import Account, Ambient, Given, Kept
 from vaultferry.core.secret import REFUSED_TYPES, Content, Seen
 from vaultferry.core.vaultconnection import VaultConnection
+from vaultferry.issuing import Issuer
 from vaultferry.outbound import Outbound
 from vaultferry.places import Places
 from vaultferry.pushing import Signer, Signers
@@ -48,6 +49,12 @@ class Connector:
     clock: Callable[[], float]
     now: Callable[[], str]
     signers: Signers
+
+    ambient: Collection[str] = ()
+    """The namespaces whose connections may use what the operator itself is."""
+
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The environment, which says what that is."""
 
     async def __call__(self, key: Key) -> float:
         """Look after a connection; return the seconds until it is due again.
@@ -85,22 +92,63 @@ class Connector:
             ConnectionNotReady: the token cannot be had, or the spec is not right.
         """
         module, settings = _understood(resource)
-        kept = module.PROVIDER.token(settings)
-        where = Key(key.namespace, kept.secret)
-        self.connections.takes_token(key, where)
-        seen, about = self.secrets.get(where), (resource.uid, resource.generation)
-        if seen and self.places.version(key) == (*about, *seen.identity):
+        wanted = module.PROVIDER.token(settings)
+        if not isinstance(wanted, Kept):
+            self.connections.takes_token(key, None)
+            self._open_without_secret(key, resource, wanted)
             return
-        seen, token = await self._token(where, kept, key.name)
+        where = Key(key.namespace, wanted.secret)
+        self.connections.takes_token(key, where)
+        seen = self.secrets.get(where)
+        if seen and self._has(key, _version(resource, *seen.identity)):
+            return
+        seen, token = await self._token(where, wanted, key.name)
+        version = _version(resource, *seen.identity)
         try:
-            session = module.session(settings, token, self.outbound)
+            self._start(key, resource, version, token)
         except AuthenticationFailed as failure:
             raise ConnectionNotReady(f"Secret {where.name}: {failure}") from None
+
+    def _open_without_secret(
+        self, key: Key, resource: VaultConnection, wanted: Account | Ambient
+    ) -> None:
+        """Open a session whose credential is in no Secret; no call is made for it."""
+        version = _version(resource)
+        if self._has(key, version):
+            return
+        if isinstance(wanted, Ambient):
+            self._start(key, resource, version, self._ambient(key, wanted))
+        else:
+            self._start(key, resource, version, Issuer(self.cluster, key, wanted))
+
+    def _has(self, key: Key, version: Hashable) -> bool:
+        return self.places.version(key) == version
+
+    def _start(
+        self, key: Key, resource: VaultConnection, version: Hashable, given: Given
+    ) -> None:
+        module, settings = _understood(resource)
+        session = module.session(settings, given, self.outbound)
         # What the status says of this generation is believed: a restart asks nobody.
         heard = self.clock() if health.is_known(resource) else -inf
-        self.places.connect(key, (*about, *seen.identity), session, heard)
+        self.places.connect(key, version, session, heard)
         self._judge(key, None)
         self.wake_users(key)
+
+    def _ambient(self, key: Key, wanted: Ambient) -> Mapping[str, bytes]:
+        """Return what the operator itself is, where a connection may use it.
+
+        Raises:
+            ConnectionNotReady: it may not.
+        """
+        if key.namespace not in self.ambient:
+            raise ConnectionNotReady(
+                "the connection names no credential, and that of the operator itself "
+                "is not for this namespace: name a Secret, or have the operator's "
+                "--ambient-namespace name the namespace"
+            )
+        environ = self.environ
+        return {n: environ[n].encode() for n in wanted.variables if environ.get(n)}
 
     async def _token(
         self, where: Key, kept: Kept, name: str
@@ -181,6 +229,11 @@ class Connector:
         await self.cluster.patch_connection_status(
             *key, {"metadata": guard, "status": changes}
         )
+
+
+def _version(resource: VaultConnection, *token: Hashable) -> Hashable:
+    """Return what a session is opened with: a spec, and a Secret if there is one."""
+    return (resource.uid, resource.generation, *token)
 
 
 def _understood(resource: VaultConnection) -> tuple[providers.Module, Any]:

@@ -15,6 +15,7 @@ from vaultferry.outbound import Outbound
 from vaultferry.providers import infisical
 
 LOGIN = "/api/v1/auth/universal-auth/login"
+KUBERNETES = "/api/v1/auth/kubernetes-auth/login"
 NO_ROUTE = '{"message":"Route not found","error":"Not Found","statusCode":404}'
 
 

@@ -1,6 +1,7 @@
 """What is in a fake Doppler."""
 
 import re
+from typing import Any
 
 from tests.vaults.limiter import Rate
 from tests.vaults.vault import Kept
@@ -43,6 +44,9 @@ class State(Kept):
     tokens: dict[str, Token] = {}
     identities: dict[str, Identity] = {}
     """By the id of the identity."""
+
+    keys: dict[str, Any] | None = None
+    """Those of the cluster whose tokens log in (JWKS); None: nothing is verified."""
 
     rate: Rate = Rate(limit=480)
     ping_seconds: float = 30

@@ -5,6 +5,7 @@ import re
 import uuid
 from typing import Any
 
+from tests.vaults.reviewer import Reviewer
 from tests.vaults.vault import Kept
 from tests.vaults.webhooks import Hook
 
@@ -145,6 +146,9 @@ class State(Kept):
 
     identities: dict[str, Identity] = {}
     """By id."""
+
+    reviewer: Reviewer | None = None
+    """Who says whose the tokens of Kubernetes are; None: they say so themselves."""
 
     webhooks: list[Hook] = []
     """Their places are folders, as `project/environment/path`, with no glob."""

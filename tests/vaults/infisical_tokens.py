@@ -51,15 +51,18 @@ class Tokens:
         return _issued(state, name, now, now, str(uuid.uuid4()))
 
     def kubernetes(self, state: State, asked: Asked, now: float) -> dict[str, Any]:
-        """Log in with the token of a service account, of which only claims are read."""
+        """Log in with the token of a service account."""
         given = _fields(asked, "identityId", "jwt")
         name = str(given["identityId"])
         identity = state.identities.get(name)
         if identity is None or not identity.subjects:
-            raise Refused(404, "NotFound", "Identity has no Kubernetes auth")
-        claims = jwt.read(str(given["jwt"]))
-        if not _is_for(identity, claims):
-            raise _unauthorized("Access denied")
+            raise Refused(404, "NotFound", "Kubernetes auth method not found")
+        subject = _subject(state, str(given["jwt"]), identity.audience)
+        if subject is None:
+            error = "KubernetesTokenReviewError"
+            raise Refused(401, error, "Kubernetes token not authenticated")
+        if subject not in identity.subjects:
+            raise _unauthorized("Access denied: K8s name not allowed.")
         return _issued(state, name, now, now, str(uuid.uuid4()))
 
     def renew(self, state: State, asked: Asked, now: float) -> dict[str, Any]:
@@ -165,12 +168,14 @@ def _count(lock: _Lock, now: float) -> None:
         lock.failures = 0
 
 
-def _is_for(identity: Identity, claims: dict[str, Any]) -> bool:
-    audience = claims.get("aud", [])
-    audiences = audience if isinstance(audience, list) else [audience]
-    return claims.get("sub") in identity.subjects and (
-        not identity.audience or identity.audience in audiences
-    )
+def _subject(state: State, token: str, audience: str) -> str | None:
+    """Return whose a token for an audience is; None: it is not right."""
+    if state.reviewer is not None:
+        return state.reviewer.subject(token, audience)
+    claims = jwt.read(token)
+    if audience and audience not in jwt.audiences(claims):
+        return None
+    return claims.get("sub")
 
 
 def _fields(asked: Asked, *names: str) -> dict[str, Any]:

@@ -252,8 +252,9 @@ def test_a_service_account_logs_in_with_its_own_token(server: Server) -> None:
     )
 
     assert read(server, good.document["accessToken"]).status == 200
-    for each in (account, audience, nothing):
-        assert error(each) == (401, "UnauthorizedError")
+    assert error(account) == (401, "UnauthorizedError")
+    for each in (audience, nothing):
+        assert error(each) == (401, "KubernetesTokenReviewError")
     assert error(unknown) == (404, "NotFound")
 
 

@@ -1,14 +1,20 @@
 """What the module of a vault's provider declares."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import Failure
-from vaultferry.core.model import Model
+from vaultferry.core.model import GROUP, Model
 from vaultferry.core.signing import Headers
-from vaultferry.core.vaultconnection import TokenRef
+from vaultferry.core.vaultconnection import AccountRef, TokenRef
 
 S = TypeVar("S", bound=Model)
 
@@ -30,6 +36,51 @@ class Kept:
     def at(cls, reference: TokenRef) -> "Kept":
         """Return where a token is that is all of a credential."""
         return cls(reference.name, (reference.key,))
+
+
+@dataclass(frozen=True)
+class Account:
+    """A ServiceAccount of the connection's own namespace, as which a vault knows it.
+
+    It is shown by tokens that are asked for when they are needed.
+    """
+
+    name: str
+    """The name of the ServiceAccount."""
+
+    vault: str
+    """What the tokens are for."""
+
+    @classmethod
+    def at(cls, reference: AccountRef, vault: str) -> "Account":
+        """Return the ServiceAccount that a connection names."""
+        return cls(reference.name, vault)
+
+    @property
+    def audience(self) -> str:
+        """Whom the tokens are for: by its form never an API server."""
+        return f"{GROUP}/{self.vault}"
+
+
+@dataclass(frozen=True)
+class Ambient:
+    """What the operator itself is at a cloud, for the namespaces that may use it."""
+
+    variables: tuple[str, ...]
+    """The variables of its environment that say so."""
+
+
+Credential = Kept | Account | Ambient
+
+Issue = Callable[[], Awaitable[bytes]]
+"""Asks for a token of an Account, another one each time; equal to one for the same.
+
+Raises ConnectionNotReady where there is none to be had.
+"""
+
+Given = Mapping[str, bytes] | Issue
+"""A credential, as a session gets it: what is in the Secret, by key; what asks for
+tokens of the Account; or the variables of the environment that are set, by name."""
 
 
 class Session(Protocol):
@@ -179,8 +230,9 @@ class Provider(Generic[S]):
     settings: type[S]
     """What the section holds."""
 
-    token: Callable[[S], Kept]
-    """Returns where the token is kept, or what else the credential is."""
+    token: Callable[[S], Credential]
+    """Returns where the token is kept, or what else the credential is; raises
+    ConnectionNotReady where there is none."""
 
     find: Callable[[S, str], Wanted]
     """Returns what a reference means; raises ReferenceInvalid."""

@@ -28,6 +28,13 @@ class TokenRef(Model):
     """The key in it; default: `token`."""
 
 
+class AccountRef(Model):
+    """A ServiceAccount of the connection's own namespace, which consents."""
+
+    name: Name
+    """The name of the ServiceAccount."""
+
+
 Address = Annotated[str, Field(min_length=1, max_length=512)]
 Bundle = Annotated[str, Field(min_length=1, max_length=MAX_BUNDLE)]
 Part = Annotated[str, Field(min_length=1, max_length=253)]

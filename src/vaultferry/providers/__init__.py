@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 from vaultferry import plugins
 from vaultferry.core.errors import InvalidSpec
 from vaultferry.core.model import Model, understood
-from vaultferry.core.provider import Provider, Session
+from vaultferry.core.provider import Given, Provider, Session
 from vaultferry.outbound import Outbound
 
 
@@ -19,18 +19,17 @@ class Module(Protocol):
 
     PROVIDER: Provider[Any]
 
-    def session(
-        self, settings: Any, token: Mapping[str, bytes], outbound: Outbound
-    ) -> Session:
+    def session(self, settings: Any, token: Given, outbound: Outbound) -> Session:
         """Return a session with one credential; nothing is called yet.
 
         Args:
             settings: the section.
-            token: by key, what is where `PROVIDER.token` says; never empty.
+            token: what `PROVIDER.token` asks for; what is in a Secret is never empty.
             outbound: what calls are made by.
 
         Raises:
             AuthenticationFailed: it cannot be a credential.
+            ConnectionNotReady: there is none.
         """
 
 

@@ -1,31 +1,35 @@
-"""Logins to Infisical: few, because three that fail lock out all with that client id.
+"""Logins to Infisical, by a client secret or by tokens of a ServiceAccount.
 
-Sessions with the same credential share one login, so that its failure is one as well,
-however many connections there are. A token is kept until shortly before it expires.
+Few, because three that fail by a client secret lock out all with that client id.
 """
 
-import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from math import inf
 from typing import Any
-from weakref import WeakValueDictionary
 
 from vaultferry.core.errors import AuthenticationFailed
-from vaultferry.outbound import Answer, Outbound
+from vaultferry.core.provider import Issue
+from vaultferry.outbound import Answer
 from vaultferry.providers import _http, _infisical_answers
+from vaultferry.providers._login import (
+    Held,
+    Login,
+    Server,
+    Shown,
+    lasting,
+    shared,
+)
 
-_PATH = "/api/v1/auth/universal-auth/login"
+_UNIVERSAL = "/api/v1/auth/universal-auth/login"
+_KUBERNETES = "/api/v1/auth/kubernetes-auth/login"
 _LIMIT = 64 * 1024
 
 _AGAIN_SECONDS = 60.0
 # By default a lock is over after five minutes.
 _LOCKED_SECONDS = 330.0
-# A token is not used in the last part of its time, or the way may be too long for it.
-_UNUSED_SECONDS = 30.0
-_UNUSED_PART = 0.1
+# Whether the ServiceAccount is still there and consents is seen at a login.
+_LONGEST_SECONDS = 3600.0
 
 _REFUSED = frozenset(
     {
@@ -37,111 +41,56 @@ _REFUSED = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Credential:
-    """Where somebody logs in, and as whom."""
+def universal(server: Server, client_id: str, secret: str) -> Login[Shown]:
+    """Return the login by universal auth, with a client secret."""
+    body = {"clientId": client_id, "clientSecret": secret}
 
-    address: str
-    bundle: str | None
-    client_id: str
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Token:
-    """What a login brought; without a `repr`, because it holds the token."""
-
-    headers: Mapping[str, str]
-    until: float
-
-
-class Login:
-    """One credential, and the token that it brought."""
-
-    def __init__(
-        self,
-        vault: _http.Vault,
-        client_id: str,
-        secret: str,
-        clock: Callable[[], float],
-    ) -> None:
-        """Take a credential; nothing is called yet."""
-        self._vault = vault
-        self._body = {"clientId": client_id, "clientSecret": secret}
-        self._clock = clock
-        self._turn = asyncio.Lock()
-        self._token: Token | None = None
-        self._refusal = ""
-        self._quiet_until = -inf
-
-    async def token(self, refused: Token | None = None) -> Token:
-        """Return a token that can be used.
-
-        Args:
-            refused: one that the vault did not take; it is not returned again.
-
-        Raises:
-            VaultFailure: there was none to be had.
-        """
-        async with self._turn:
-            held = self._token
-            if held is None or held is refused or held.until <= self._clock():
-                self._token = None
-                held = self._token = await self._logged_in()
-            return held
-
-    async def _logged_in(self) -> Token:
-        now = self._clock()
-        if now < self._quiet_until:
-            wait = self._quiet_until - now
-            raise AuthenticationFailed(self._refusal, wait=wait)
-        answer = await self._vault.post(_PATH, {}, self._body)
+    async def exchange() -> Held[Shown]:
+        now = server.clock()
+        answer = await server.vault(_LIMIT).post(_UNIVERSAL, {}, body)
         if answer.status in _REFUSED:
-            self._refusal, wait = _refusal(answer)
-            self._quiet_until = self._clock() + wait
-            raise AuthenticationFailed(self._refusal, wait=wait)
-        return _token(_http.document(answer), now)
+            raise _refusal(answer)
+        return _held(_http.document(answer), now, inf)
+
+    credential = server, client_id, hashlib.sha256(secret.encode()).digest()
+    return shared(credential, lambda: Login(exchange, server.clock))
 
 
-# Weak: a login is known as long as a session has it.
-_LOGINS: WeakValueDictionary[tuple[Outbound, Credential, bytes], Login]
-_LOGINS = WeakValueDictionary()
+def kubernetes(server: Server, identity: str, issue: Issue) -> Login[Shown]:
+    """Return the login by Kubernetes auth, with tokens of a ServiceAccount."""
+
+    async def exchange() -> Held[Shown]:
+        now = server.clock()
+        body = {"identityId": identity, "jwt": _http.word(await issue())}
+        answer = await server.vault(_LIMIT).post(_KUBERNETES, {}, body)
+        if answer.status in _REFUSED or _is_unknown(answer):
+            words = "the vault does not take the token of the ServiceAccount"
+            raise AuthenticationFailed(words, wait=_AGAIN_SECONDS)
+        return _held(_http.document(answer), now, _LONGEST_SECONDS)
+
+    return shared((server, identity, issue), lambda: Login(exchange, server.clock))
 
 
-def login(
-    outbound: Outbound, credential: Credential, secret: str, clock: Callable[[], float]
-) -> Login:
-    """Return the login of a credential: one for all that have the same.
-
-    Args:
-        outbound: what calls are made by.
-        credential: all of it but the secret.
-        secret: the client secret.
-        clock: monotonic, in seconds.
-    """
-    key = outbound, credential, hashlib.sha256(secret.encode()).digest()
-    known = _LOGINS.get(key)
-    if known is None:
-        where = credential.address, credential.bundle
-        vault = _http.Vault(outbound, *where, _LIMIT)
-        known = _LOGINS[key] = Login(vault, credential.client_id, secret, clock)
-    return known
+def _is_unknown(answer: Answer) -> bool:
+    """Tell whether the server knows no such identity, or it has no Kubernetes auth."""
+    is_not_found = answer.status == HTTPStatus.NOT_FOUND
+    return is_not_found and not _infisical_answers.lacks_route(answer)
 
 
-def _token(found: Any, now: float) -> Token:
+def _held(found: Any, now: float, longest: float) -> Held[Shown]:
     said = found if isinstance(found, dict) else {}
     token, seconds = said.get("accessToken"), said.get("expiresIn")
     if not isinstance(token, str) or not isinstance(seconds, int | float):
         raise _http.unreachable("no-token")
-    unused = min(_UNUSED_SECONDS, seconds * _UNUSED_PART)
     # Servers of before 2026 say 0 for a token that does not expire.
-    until = now + seconds - unused if seconds > 0 else inf
-    return Token(_http.bearer(token.encode()), until)
+    until = now + min(longest, lasting(seconds) if seconds > 0 else inf)
+    return Held(_http.bearer(token.encode()), until)
 
 
-def _refusal(answer: Answer) -> tuple[str, float]:
+def _refusal(answer: Answer) -> AuthenticationFailed:
     """Return what to say of a login that was refused, and how long to make none."""
     if _infisical_answers.is_locked(answer):
         words = "the vault has locked the client id for a while, after failed logins"
-        return words, _LOCKED_SECONDS
+        return AuthenticationFailed(words, wait=_LOCKED_SECONDS)
     words = "the vault does not take the client id and the client secret"
-    return words, _AGAIN_SECONDS
+    return AuthenticationFailed(words, wait=_AGAIN_SECONDS)

@@ -6,18 +6,39 @@ If-None-Match is not written there, but the vendor's own CLI and operator rely o
 
 import json
 import re
-from collections.abc import AsyncGenerator, Mapping
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode
 
 from vaultferry.core.document import Document, Wanted
-from vaultferry.core.errors import PlaceForbidden, PlaceMissing, ReferenceInvalid
+from vaultferry.core.errors import (
+    ConnectionNotReady,
+    PlaceForbidden,
+    PlaceMissing,
+    ReferenceInvalid,
+)
 from vaultferry.core.model import Model
-from vaultferry.core.provider import Kept, Provider, Webhook
+from vaultferry.core.provider import (
+    Account,
+    Credential,
+    Given,
+    Kept,
+    Provider,
+    Webhook,
+)
 from vaultferry.core.signing import Headers, is_signed, only
-from vaultferry.core.vaultconnection import Address, Bundle, Part, TokenRef
+from vaultferry.core.vaultconnection import (
+    AccountRef,
+    Address,
+    Bundle,
+    Part,
+    TokenRef,
+)
 from vaultferry.outbound import Answer, Outbound
 from vaultferry.providers import _http
+from vaultferry.providers._doppler_login import oidc
+from vaultferry.providers._login import Login, Server, Shown, ask
 
 _ADDRESS = "https://api.doppler.com"
 
@@ -35,6 +56,16 @@ _NEWS = frozenset({"connected", "secrets.update"})
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,199}")
 
 
+class Oidc(Model):
+    """An identity of a service account of Doppler, for a ServiceAccount to log in."""
+
+    identity_id: Part
+    """The id of the identity."""
+
+    service_account_ref: AccountRef
+    """The ServiceAccount; its tokens have the audience `vaultferry.dev/doppler`."""
+
+
 class Settings(Model):
     """A config of Doppler."""
 
@@ -47,8 +78,11 @@ class Settings(Model):
     config: Part
     """The config."""
 
-    token_secret_ref: TokenRef
+    token_secret_ref: TokenRef | None = None
     """The token, best a service token: it reads one config and nothing else."""
+
+    oidc: Oidc | None = None
+    """An identity of a service account of Doppler, instead of a token."""
 
     webhook_secret_ref: TokenRef | None = None
     """What the webhooks of Doppler are signed with; none: none are taken."""
@@ -91,48 +125,65 @@ def _verify(headers: Headers, body: bytes, secret: bytes, now: float) -> bool:
     return is_signed(claimed if way == "sha256" else "", body, secret)
 
 
+def _token(settings: Settings) -> Credential:
+    if settings.oidc:
+        return Account.at(settings.oidc.service_account_ref, "doppler")
+    if settings.token_secret_ref:
+        return Kept.at(settings.token_secret_ref)
+    raise ConnectionNotReady("spec.doppler names no credential")
+
+
 PROVIDER = Provider(
     name="doppler",
     field="doppler",
     summary="a config of Doppler",
     settings=Settings,
-    token=lambda settings: Kept.at(settings.token_secret_ref),
+    token=_token,
     find=_find,
     whole=_whole,
     canonical=_canonical,
     references="the name of a secret (`DB_PASSWORD`)",
     webhook=Webhook(lambda settings: settings.webhook_secret_ref, _verify),
+    rules=(
+        {
+            "rule": "has(self.tokenSecretRef) != has(self.oidc)",
+            "message": "names no credential, or two: write tokenSecretRef or oidc",
+        },
+    ),
 )
 
 
 class _Session:
-    """A config, with one token."""
+    """A config, with one token or as one identity."""
 
-    def __init__(self, settings: Settings, token: bytes, outbound: Outbound) -> None:
-        address = (settings.address or _ADDRESS).rstrip("/")
-        self._vault = _http.Vault(outbound, address, settings.ca_bundle, _LIMIT)
+    def __init__(
+        self, settings: Settings, who: Shown | Login[Shown], vault: _http.Vault
+    ) -> None:
+        self._vault = vault
+        self._who = who
         self.listens = settings.watch
         config = {"project": settings.project, "config": settings.config}
         query = config | {"format": "json", "include_dynamic_secrets": "false"}
         self._path = f"/v3/configs/config/secrets/download?{urlencode(query)}"
         self._watch = f"/v3/configs/config/secrets/watch?{urlencode(config)}"
-        self._headers = _http.bearer(token)
 
     async def fetch(self, place: str, known: Document | None) -> Document:
         """Return the values of the config; see `Session`."""
         del place  # there is one
         tag = {"If-None-Match": known.tag} if known and known.tag else {}
-        answer = await self._vault.get(self._path, self._headers | tag)
+        answer = await self._get(self._path, tag)
         if answer.status == HTTPStatus.NOT_MODIFIED and known and tag:
             return known
+        self._drop(answer)
         _check(answer)
         return Document(_values(answer), answer.headers.get("etag"))
 
     async def changes(self) -> AsyncGenerator[None, None]:
         """Yield when Doppler tells of a change; see `Streaming`."""
-        silence = _SILENCE_SECONDS
-        async with self._vault.stream(self._watch, self._headers, silence) as stream:
+        silence, shown = _SILENCE_SECONDS, await self._shown()
+        async with self._vault.stream(self._watch, shown, silence) as stream:
             answer = Answer(stream.status, stream.headers, b"")
+            self._drop(answer)
             _check(answer)
             _http.check(answer)
             async for line in stream.lines:
@@ -141,15 +192,50 @@ class _Session:
 
     async def check(self) -> None:
         """See whether the token is taken; see `Session`."""
-        answer = await self._vault.get("/v3/me", self._headers)
+        answer = await self._get("/v3/me", {})
         _http.check(answer, refused=(401, 403))
+
+    async def _shown(self) -> Shown:
+        if isinstance(self._who, Login):
+            return (await self._who.held()).what
+        return self._who
+
+    def _drop(self, answer: Answer) -> None:
+        """Log in anew the next time, where that may have more rights."""
+        is_less = answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+        if is_less and isinstance(self._who, Login):
+            self._who.drop()
+
+    async def _get(self, path: str, headers: Shown) -> Answer:
+        async def send(token: Shown) -> Answer:
+            return await self._vault.get(path, {**headers, **token})
+
+        if isinstance(self._who, Login):
+            return await ask(self._who, send, _is_refused)
+        return await send(self._who)
 
 
 def session(
-    settings: Settings, token: Mapping[str, bytes], outbound: Outbound
+    settings: Settings,
+    token: Given,
+    outbound: Outbound,
+    clock: Callable[[], float] = time.monotonic,
 ) -> _Session:
-    """Return a session with one token."""
-    return _Session(settings, token[settings.token_secret_ref.key], outbound)
+    """Return a session with one token, or as one identity."""
+    address = (settings.address or _ADDRESS).rstrip("/")
+    server = Server(outbound, address, settings.ca_bundle, clock)
+    return _Session(settings, _who(settings, token, server), server.vault(_LIMIT))
+
+
+def _who(settings: Settings, token: Given, server: Server) -> Shown | Login[Shown]:
+    if isinstance(token, Mapping):
+        [fixed] = token.values()
+        return _http.bearer(fixed)
+    return oidc(server, settings.oidc.identity_id if settings.oidc else "", token)
+
+
+def _is_refused(answer: Answer) -> bool:
+    return answer.status == HTTPStatus.UNAUTHORIZED
 
 
 def _check(answer: Answer) -> None:

@@ -18,15 +18,29 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from vaultferry.core.document import Document, Wanted
-from vaultferry.core.errors import AuthenticationFailed, ReferenceInvalid
+from vaultferry.core.errors import ConnectionNotReady, ReferenceInvalid
 from vaultferry.core.model import Model
-from vaultferry.core.provider import Kept, Provider, Webhook
+from vaultferry.core.provider import (
+    Account,
+    Credential,
+    Given,
+    Kept,
+    Provider,
+    Webhook,
+)
 from vaultferry.core.signing import Headers, is_signed, only
-from vaultferry.core.vaultconnection import Address, Bundle, Part, TokenRef
+from vaultferry.core.vaultconnection import (
+    AccountRef,
+    Address,
+    Bundle,
+    Part,
+    TokenRef,
+)
 from vaultferry.outbound import Answer, Outbound
 from vaultferry.providers import _http
 from vaultferry.providers import _infisical_answers as answers
-from vaultferry.providers._infisical_login import Credential, login
+from vaultferry.providers._infisical_login import kubernetes, universal
+from vaultferry.providers._login import Login, Server, Shown, ask
 
 _ADDRESS = "https://us.infisical.com"
 
@@ -37,7 +51,6 @@ _MAX_NAME = 253
 
 # A 304 may outlive the right to read: now and then an answer has to be a whole one.
 _WHOLE_SECONDS = 3600.0
-_AGAIN_SECONDS = 60.0
 
 # A webhook is sent once, when it is signed; clocks differ.
 _FRESH_SECONDS = 300.0
@@ -62,6 +75,16 @@ _Folder = Annotated[
 _Slug = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
+class KubernetesAuth(Model):
+    """A machine identity that a ServiceAccount logs in as."""
+
+    identity_id: Part
+    """The id of the machine identity."""
+
+    service_account_ref: AccountRef
+    """The ServiceAccount; its tokens have the audience `vaultferry.dev/infisical`."""
+
+
 class Settings(Model):
     """A folder in an environment of a project of Infisical."""
 
@@ -80,11 +103,14 @@ class Settings(Model):
     path: _Folder = "/"
     """The folder where names without a path are, from the root; default: the root."""
 
-    client_id: Part
+    client_id: Part | None = None
     """The client id of a machine identity with universal auth."""
 
-    client_secret_secret_ref: TokenRef
+    client_secret_secret_ref: TokenRef | None = None
     """The client secret."""
+
+    kubernetes_auth: KubernetesAuth | None = None
+    """A machine identity with Kubernetes auth, instead of a client id and secret."""
 
     webhook_secret_ref: TokenRef | None = None
     """What the webhooks of Infisical are signed with; none: none are taken."""
@@ -146,12 +172,20 @@ def _is_fresh(sent: int, body: bytes, now: float) -> bool:
     return is_said and abs(now - sent / 1000) <= _FRESH_SECONDS
 
 
+def _token(settings: Settings) -> Credential:
+    if settings.kubernetes_auth:
+        return Account.at(settings.kubernetes_auth.service_account_ref, "infisical")
+    if settings.client_secret_secret_ref:
+        return Kept.at(settings.client_secret_secret_ref)
+    raise ConnectionNotReady("spec.infisical names no credential")
+
+
 PROVIDER = Provider(
     name="infisical",
     field="infisical",
     summary="a folder of Infisical",
     settings=Settings,
-    token=lambda settings: Kept.at(settings.client_secret_secret_ref),
+    token=_token,
     find=_find,
     whole=_whole,
     canonical=_canonical,
@@ -162,6 +196,13 @@ PROVIDER = Provider(
         {
             "rule": "has(self.projectId) != has(self.projectSlug)",
             "message": "names no project, or two: write projectId or projectSlug",
+        },
+        {
+            "rule": "has(self.kubernetesAuth) ? !has(self.clientId) && "
+            "!has(self.clientSecretSecretRef) : has(self.clientId) && "
+            "has(self.clientSecretSecretRef)",
+            "message": "names no credential, or two: write clientId and "
+            "clientSecretSecretRef, or kubernetesAuth",
         },
     ),
 )
@@ -181,19 +222,13 @@ class _NoRouteError(Exception):
 class _Session:
     """A project and an environment, as one identity."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        token: bytes,
-        outbound: Outbound,
-        clock: Callable[[], float],
-    ) -> None:
-        address = (settings.address or _ADDRESS).rstrip("/")
-        credential = Credential(address, settings.ca_bundle, settings.client_id)
-        self._login = login(outbound, credential, _http.word(token), clock)
-        self._vault = _http.Vault(outbound, address, settings.ca_bundle, _LIMIT)
+    def __init__(self, settings: Settings, login: Login[Shown], server: Server) -> None:
+        self._login = login
+        self._vault = _http.Vault(
+            server.outbound, server.address, server.bundle, _LIMIT
+        )
         self._settings = settings
-        self._clock = clock
+        self._clock = server.clock
         self._project = settings.project_id
         self._finding = asyncio.Lock()
         self._has_version_4 = True
@@ -262,17 +297,13 @@ class _Session:
                 self._project = answers.parsed(answers.Project, answer).id
             return self._project
 
-    async def _get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
-        """Ask with a token; once more with a new one where that is not taken."""
+    async def _get(self, path: str, headers: Shown | None = None) -> Answer:
         more = headers or {}
-        token = await self._login.token()
-        answer = await self._vault.get(path, {**more, **token.headers})
-        if answers.is_refused(answer):
-            token = await self._login.token(refused=token)
-            answer = await self._vault.get(path, {**more, **token.headers})
-        if answers.is_refused(answer):
-            words = "the vault does not take the token that it gave for the login"
-            raise AuthenticationFailed(words, wait=_AGAIN_SECONDS)
+
+        async def send(token: Shown) -> Answer:
+            return await self._vault.get(path, {**more, **token})
+
+        answer = await ask(self._login, send, answers.is_refused)
         if answers.lacks_route(answer):
             raise _NoRouteError
         return answer
@@ -280,10 +311,20 @@ class _Session:
 
 def session(
     settings: Settings,
-    token: Mapping[str, bytes],
+    token: Given,
     outbound: Outbound,
     clock: Callable[[], float] = time.monotonic,
 ) -> _Session:
-    """Return a session with one client secret."""
-    secret = token[settings.client_secret_secret_ref.key]
-    return _Session(settings, secret, outbound, clock)
+    """Return a session as one identity."""
+    address = (settings.address or _ADDRESS).rstrip("/")
+    server = Server(outbound, address, settings.ca_bundle, clock)
+    return _Session(settings, _login(settings, token, server), server)
+
+
+def _login(settings: Settings, token: Given, server: Server) -> Login[Shown]:
+    """Return the login by the one of the two ways that a token was given for."""
+    if isinstance(token, Mapping):
+        [secret] = token.values()
+        return universal(server, settings.client_id or "", _http.word(secret))
+    by = settings.kubernetes_auth
+    return kubernetes(server, by.identity_id if by else "", token)

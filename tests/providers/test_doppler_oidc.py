@@ -187,15 +187,15 @@ def test_a_config_that_is_forbidden_is_asked_for_by_another_login_the_next_time(
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"subject": f"{SUBJECT}-x"}, {"audience": "https://kubernetes.default.svc"}],
+    ("subject", "audience"),
+    [(f"{SUBJECT}-x", AUDIENCE), (SUBJECT, "https://kubernetes.default.svc")],
     ids=["subject", "audience"],
 )
 def test_a_login_that_is_refused_is_not_tried_again_for_a_minute(
-    wrong: dict[str, str],
+    subject: str, audience: str
 ) -> None:
     async def story(there: There) -> None:
-        session = there.session(Issuing(**({"audience": AUDIENCE} | wrong)))
+        session = there.session(Issuing(audience, subject))
         for seconds in (0.0, 59.0):
             there.pass_time(seconds)
             found = await failure(session.fetch(PLACE, None))

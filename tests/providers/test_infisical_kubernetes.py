@@ -119,15 +119,15 @@ def test_a_token_that_is_refused_is_exchanged_anew_by_a_fresh_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"subject": f"{SUBJECT}-x"}, {"audience": "https://kubernetes.default.svc"}],
+    ("subject", "audience"),
+    [(f"{SUBJECT}-x", AUDIENCE), (SUBJECT, "https://kubernetes.default.svc")],
     ids=["subject", "audience"],
 )
 def test_a_login_that_is_refused_is_not_tried_again_for_a_minute(
-    wrong: dict[str, str],
+    subject: str, audience: str
 ) -> None:
     async def story(there: Shop) -> None:
-        issue = Issuing(**({"audience": AUDIENCE} | wrong))
+        issue = Issuing(audience, subject)
         session = opened(there, issue)
         for seconds in (0.0, 30.0, 29.0):
             there.pass_time(seconds)

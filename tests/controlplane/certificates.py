@@ -14,6 +14,8 @@ LIFETIME = dt.timedelta(days=30)
 SERVED_NAMES: tuple[x509.GeneralName, ...] = (
     x509.DNSName("localhost"),
     x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+    # A fake of AWS is found there by a proxy of the tests.
+    x509.DNSName("*.eu-west-1.amazonaws.com"),
 )
 SIGNING = x509.KeyUsage(
     digital_signature=True,

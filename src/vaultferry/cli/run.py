@@ -112,6 +112,16 @@ def _installation(
     help="Where vaults may call when something changed, while this replica leads; 0 "
     "takes a port of loopback; default: nowhere.",
 )
+@click.option(
+    "--ambient-namespace",
+    "ambient",
+    multiple=True,
+    envvar="VAULTFERRY_AMBIENT_NAMESPACES",
+    type=Namespace(),
+    callback=lambda _context, _option, named: tuple(dict.fromkeys(named)),
+    help="A namespace whose VaultConnections may use what the operator itself is at "
+    "AWS; may be repeated.",
+)
 def run(log_level: str, **given: Any) -> None:
     """Run the operator against the cluster of KUBECONFIG, or the one it runs in.
 

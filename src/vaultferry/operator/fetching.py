@@ -5,6 +5,7 @@ other vault, and no VaultSecret.
 """
 
 import asyncio
+import os
 import random
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
@@ -105,6 +106,8 @@ class Fetching:
             monotonic,
             clock.now,
             signers,
+            settings.ambient,
+            os.environ,
         )
 
     def look_at(self, connection: Key) -> None:

@@ -47,6 +47,9 @@ class Settings:
     """Where vaults call when something changed; 0 takes a free port of loopback; None:
     they cannot."""
 
+    ambient: tuple[str, ...] = ()
+    """The namespaces whose connections may use what the operator itself is."""
+
     @property
     def scopes(self) -> Scopes:
         """What is listed and watched, each by itself."""

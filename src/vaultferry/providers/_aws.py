@@ -34,6 +34,12 @@ class Scope:
     service: str
 
 
+def endpoint(service: str, region: str) -> str:
+    """Return the public endpoint of a service in a region."""
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return f"https://{service}.{region}.{domain}"
+
+
 def signed(
     headers: Mapping[str, str],
     body: bytes,

@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -19,6 +20,7 @@ from pydantic import Field
 from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import (
     AuthenticationFailed,
+    ConnectionNotReady,
     Failure,
     PlaceForbidden,
     PlaceMissing,
@@ -28,10 +30,11 @@ from vaultferry.core.errors import (
     VaultFailure,
 )
 from vaultferry.core.model import Model, Name
-from vaultferry.core.provider import Keeping, Kept, Provider
+from vaultferry.core.provider import Credential, Keeping, Kept, Provider
 from vaultferry.core.vaultconnection import Bundle
 from vaultferry.outbound import Answer, Outbound
-from vaultferry.providers import _aws, _http, _ssm_store
+from vaultferry.providers import _aws, _aws_ambient, _http, _ssm_store
+from vaultferry.providers._login import Login
 
 # Ten values of 8 KB, of which JSON may take six characters for each one, and what is
 # said about them.
@@ -55,6 +58,12 @@ _HOW = (
     "/app/prod/db-password, or db-password below the connection's pathPrefix: letters, "
     "digits, _ . - and /, at most 15 levels; a version or a label may follow, as in "
     "/app/prod/db-password:3"
+)
+
+
+_ELSEWHERE = (
+    "names an address or a caBundle and no credentialsSecretRef: what the operator "
+    "itself is, is shown to the public endpoint of the region only"
 )
 
 
@@ -94,8 +103,9 @@ class Settings(Model):
     """True: VaultSecrets may have their values kept below the `pathPrefix`, by
     `storeRef`, and read there what is kept for their own namespace only."""
 
-    credentials_secret_ref: CredentialsRef
-    """The keys of a user or a role of IAM."""
+    credentials_secret_ref: CredentialsRef | None = None
+    """The keys of a user or a role of IAM; default: what the operator itself is, where
+    its configuration lets the namespace use it."""
 
     ca_bundle: Bundle | None = None
     """Certificates (PEM) to trust instead of the public ones."""
@@ -150,13 +160,18 @@ def _unversioned(name: str) -> str:
     return name.partition(":")[0]
 
 
+def _token(settings: Settings) -> Credential:
+    if settings.credentials_secret_ref:
+        name = settings.credentials_secret_ref.name
+        return Kept(name, _KEYS, (_SESSION_TOKEN,))
+    if settings.address or settings.ca_bundle:
+        raise ConnectionNotReady(f"spec.awsSsm {_ELSEWHERE}")
+    return _aws_ambient.AMBIENT
+
+
 def _address(settings: Settings) -> str:
-    return (settings.address or _public(settings.region)).rstrip("/")
-
-
-def _public(region: str) -> str:
-    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return f"https://ssm.{region}.{domain}"
+    public = _aws.endpoint("ssm", settings.region)
+    return (settings.address or public).rstrip("/")
 
 
 def _path(settings: Settings, namespace: str, name: str) -> str:
@@ -180,14 +195,17 @@ PROVIDER = Provider(
     field="awsSsm",
     summary="Parameter Store of AWS Systems Manager",
     settings=Settings,
-    token=lambda settings: Kept(
-        settings.credentials_secret_ref.name, _KEYS, (_SESSION_TOKEN,)
-    ),
+    token=_token,
     find=_find,
     whole=_whole,
     canonical=_canonical,
     references="the name of a parameter (`/app/prod/db-password`)",
     rules=(
+        {
+            "rule": "has(self.credentialsSecretRef) || "
+            "!has(self.address) && !has(self.caBundle)",
+            "message": _ELSEWHERE,
+        },
         {
             "rule": "!has(self.store) || !self.store || has(self.pathPrefix)",
             "message": "is a store without a pathPrefix: set the path below which "
@@ -212,6 +230,9 @@ PROVIDER = Provider(
 )
 
 
+_Who = _aws.Credentials | Login[_aws.Credentials]
+
+
 @dataclass(frozen=True, repr=False)
 class _Parameter:
     """One in an answer; without a `repr`, because it holds a value."""
@@ -226,14 +247,12 @@ class _Session:
 
     batch = _MOST
 
-    def __init__(
-        self, settings: Settings, credentials: _aws.Credentials, outbound: Outbound
-    ) -> None:
+    def __init__(self, settings: Settings, who: _Who, outbound: Outbound) -> None:
         address = _address(settings)
         self._vault = _http.Vault(outbound, address, settings.ca_bundle, _LIMIT)
         self._host = urlsplit(address).netloc
         self._scope = _aws.Scope(settings.region, "ssm")
-        self._credentials = credentials
+        self._who = who
         self._probe = f"{settings.path_prefix or ''}/vaultferry-check"
         self.store = _ssm_store.ParameterStore(self._call)
 
@@ -334,19 +353,40 @@ class _Session:
             "X-Amz-Target": f"AmazonSSM.{operation}",
         }
         now = datetime.now(UTC)
-        signed = _aws.signed(headers, body, self._credentials, self._scope, now)
+        credentials = await self._credentials()
+        signed = _aws.signed(headers, body, credentials, self._scope, now)
         answer = await self._vault.send("/", signed, body)
-        _check(answer, more)
+        self._check(answer, more)
         found = _http.document(answer)
         if not isinstance(found, dict):
             raise _http.unreachable("no-parameters")
         return found
 
+    async def _credentials(self) -> _aws.Credentials:
+        if isinstance(self._who, Login):
+            return (await self._who.held()).what
+        return self._who
+
+    def _check(self, answer: Answer, more: _ssm_store.Meanings) -> None:
+        """Check that an operation was done; where it was not taken, log in anew."""
+        try:
+            _check(answer, more)
+        except AuthenticationFailed:
+            if isinstance(self._who, Login):
+                self._who.drop()
+            raise
+
 
 def session(
-    settings: Settings, token: Mapping[str, bytes], outbound: Outbound
+    settings: Settings,
+    token: Mapping[str, bytes],
+    outbound: Outbound,
+    clock: Callable[[], float] = time.monotonic,
 ) -> _Session:
-    """Return a session with the keys of a user or a role."""
+    """Return a session with the keys of a user or a role, or as the operator itself."""
+    if settings.credentials_secret_ref is None:
+        who = _aws_ambient.login(token, settings.region, outbound, clock)
+        return _Session(settings, who, outbound)
     words = {key: _http.word(token[key], key) for key in token}
     key_id, secret = (words[key] for key in _KEYS)
     credentials = _aws.Credentials(key_id, secret, words.get(_SESSION_TOKEN))

@@ -19,7 +19,8 @@ def refusals(field: str, section: Mapping[str, object]) -> str:
         "kind": "VaultConnection",
         "spec": {field: dict(section)},
     }
-    return "\n".join(fault.message for fault in refused(body))
+    faults = refused(body)
+    return "\n".join(f"{'.'.join(map(str, f.path))}: {f.message}" for f in faults)
 
 
 @dataclass(eq=False)

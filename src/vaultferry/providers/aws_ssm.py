@@ -30,10 +30,17 @@ from vaultferry.core.errors import (
     VaultFailure,
 )
 from vaultferry.core.model import Model, Name
-from vaultferry.core.provider import Credential, Keeping, Kept, Provider
-from vaultferry.core.vaultconnection import Bundle
+from vaultferry.core.provider import (
+    Account,
+    Credential,
+    Given,
+    Keeping,
+    Kept,
+    Provider,
+)
+from vaultferry.core.vaultconnection import AccountRef, Bundle
 from vaultferry.outbound import Answer, Outbound
-from vaultferry.providers import _aws, _aws_ambient, _http, _ssm_store
+from vaultferry.providers import _aws, _aws_ambient, _aws_sts, _http, _ssm_store
 from vaultferry.providers._login import Login
 
 # Ten values of 8 KB, of which JSON may take six characters for each one, and what is
@@ -62,7 +69,7 @@ _HOW = (
 
 
 _ELSEWHERE = (
-    "names an address or a caBundle and no credentialsSecretRef: what the operator "
+    "names an address or a caBundle and no credential of its own: what the operator "
     "itself is, is shown to the public endpoint of the region only"
 )
 
@@ -76,6 +83,22 @@ class CredentialsRef(Model):
 
     name: Name
     """The name of the Secret."""
+
+
+class WebIdentity(Model):
+    """A role of IAM, and the ServiceAccount that takes it."""
+
+    role_arn: Annotated[
+        str,
+        Field(
+            max_length=512,
+            pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
+        ),
+    ]
+    """The ARN of the role."""
+
+    service_account_ref: AccountRef
+    """The ServiceAccount; its tokens have the audience `vaultferry.dev/aws`."""
 
 
 class Settings(Model):
@@ -106,6 +129,9 @@ class Settings(Model):
     credentials_secret_ref: CredentialsRef | None = None
     """The keys of a user or a role of IAM; default: what the operator itself is, where
     its configuration lets the namespace use it."""
+
+    web_identity: WebIdentity | None = None
+    """A role of IAM that a ServiceAccount takes, instead of keys."""
 
     ca_bundle: Bundle | None = None
     """Certificates (PEM) to trust instead of the public ones."""
@@ -164,6 +190,8 @@ def _token(settings: Settings) -> Credential:
     if settings.credentials_secret_ref:
         name = settings.credentials_secret_ref.name
         return Kept(name, _KEYS, (_SESSION_TOKEN,))
+    if settings.web_identity:
+        return Account.at(settings.web_identity.service_account_ref, "aws")
     if settings.address or settings.ca_bundle:
         raise ConnectionNotReady(f"spec.awsSsm {_ELSEWHERE}")
     return _aws_ambient.AMBIENT
@@ -202,7 +230,12 @@ PROVIDER = Provider(
     references="the name of a parameter (`/app/prod/db-password`)",
     rules=(
         {
-            "rule": "has(self.credentialsSecretRef) || "
+            "rule": "!has(self.credentialsSecretRef) || !has(self.webIdentity)",
+            "message": "names two credentials: write credentialsSecretRef or "
+            "webIdentity",
+        },
+        {
+            "rule": "has(self.credentialsSecretRef) || has(self.webIdentity) || "
             "!has(self.address) && !has(self.caBundle)",
             "message": _ELSEWHERE,
         },
@@ -379,18 +412,26 @@ class _Session:
 
 def session(
     settings: Settings,
-    token: Mapping[str, bytes],
+    token: Given,
     outbound: Outbound,
     clock: Callable[[], float] = time.monotonic,
 ) -> _Session:
-    """Return a session with the keys of a user or a role, or as the operator itself."""
+    """Return a session with keys, with a role, or as what the operator itself is."""
+    return _Session(settings, _who(settings, token, outbound, clock), outbound)
+
+
+def _who(
+    settings: Settings, token: Given, outbound: Outbound, clock: Callable[[], float]
+) -> _Who:
+    around = settings.region, outbound, clock
+    if not isinstance(token, Mapping):
+        role = settings.web_identity.role_arn if settings.web_identity else ""
+        return _aws_sts.role_of(token, role, *around)
     if settings.credentials_secret_ref is None:
-        who = _aws_ambient.login(token, settings.region, outbound, clock)
-        return _Session(settings, who, outbound)
+        return _aws_ambient.login(token, *around)
     words = {key: _http.word(token[key], key) for key in token}
     key_id, secret = (words[key] for key in _KEYS)
-    credentials = _aws.Credentials(key_id, secret, words.get(_SESSION_TOKEN))
-    return _Session(settings, credentials, outbound)
+    return _aws.Credentials(key_id, secret, words.get(_SESSION_TOKEN))
 
 
 _UNKNOWN = "AWS does not take the keys, or the clock of the operator is wrong"

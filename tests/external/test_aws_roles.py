@@ -1,4 +1,4 @@
-"""Parameter Store read as what the operator itself is at AWS, where that is allowed.
+"""Parameter Store read with a role: of the operator where allowed, or of an account.
 
 The operator is one that has a role, and a proxy that leads the names of AWS to a fake.
 """
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.controlplane import ControlPlane
+from tests.e2e import accounts
 from tests.e2e.acts import ready
 from tests.e2e.operator import NAMESPACE, OPTIONS, Operator
 from tests.e2e.parameters import REGION, Store, fetched, mapped, parameter_store
@@ -112,6 +113,21 @@ def test_where_it_is_allowed_values_come_by_the_role_of_the_operator(
     # So begins every token in the form of a JWT, and so every key of a role.
     words = (CANARY, "eyJ", "ASIA")
     assert [word for text in shown for word in words if word in text] == []
+
+
+def test_a_service_account_takes_a_role_of_its_own_where_the_operators_is_not_allowed(
+    world: World, tenant: Tenant
+) -> None:
+    world.store.put({"/shop/db/password": CANARY})
+    accounts.allow_tokens(tenant.plane)
+    accounts.account(tenant)
+    role = {"roleArn": f"{ROLE}-of-a-tenant", "serviceAccountRef": {"name": "reader"}}
+    tenant.apply(connection(webIdentity=role))
+    ready(tenant, fetched(tenant, "db", fieldMappings=mapped("db/password")))
+    accounts.take_away(tenant.plane)
+
+    assert tenant.data("db") == {"password": CANARY}
+    assert set(world.tunnel.hosts) == set(HOSTS)
 
 
 def test_elsewhere_it_is_said_what_to_do_and_nothing_is_called(

@@ -1,4 +1,4 @@
-"""How Parameter Store is read as what the operator itself is at AWS.
+"""How Parameter Store is read with a role, of a ServiceAccount or of the operator.
 
 The client is told of a proxy, which leads the public names of AWS to a fake of it.
 """
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.providers.accounts import refusals
+from tests.providers.accounts import Issuing, refusals
 from tests.providers.infisical import Clock
 from tests.providers.test_infisical import failure
 from tests.running import run
@@ -33,7 +33,7 @@ from vaultferry.core.errors import (
     Unreachable,
 )
 from vaultferry.core.model import understood
-from vaultferry.core.provider import Ambient
+from vaultferry.core.provider import Account, Ambient
 from vaultferry.outbound import Outbound
 from vaultferry.providers import aws_ssm
 from vaultferry.providers.aws_ssm import PROVIDER, Settings
@@ -437,6 +437,97 @@ def test_what_the_operator_is_goes_to_no_address_of_a_tenant(
     assert refusals("awsSsm", {**section, **keys}) == ""
     with pytest.raises(ConnectionNotReady, match="public endpoint"):
         PROVIDER.token(settings_of(**more))
+
+
+WEB = {"roleArn": ROLE, "serviceAccountRef": {"name": "reader"}}
+
+
+def opened(there: There, issue: Issuing) -> Any:
+    """Return a session of a ServiceAccount that has a role."""
+    settings = settings_of(webIdentity=WEB)
+    return aws_ssm.session(settings, issue, there.outbound, there.clock)
+
+
+def test_a_parameter_is_read_by_the_role_of_a_service_account(server: Server) -> None:
+    async def story(there: There) -> None:
+        issue = Issuing("vaultferry.dev/aws")
+        sessions = [opened(there, issue), opened(there, issue)]
+
+        for session in sessions:
+            assert (await session.fetch(NAME, None)).values == {NAME: b"canary"}
+
+        assert there.tunnel.hosts[0] == STS
+        assert there.asked == ["login", "GetParameters", "GetParameters"]
+        assert len(issue.issued) == 1
+
+    within(server, story)
+
+
+def test_a_role_is_taken_again_by_a_fresh_token(server: Server) -> None:
+    async def story(there: There) -> None:
+        issue = Issuing("vaultferry.dev/aws")
+        session = opened(there, issue)
+        await session.check()
+        there.clock.now += 3580.0
+        await session.check()
+        assert len(issue.issued) == 2
+
+        there.clock.now += 3580.0
+        issue.failure = ConnectionNotReady("no consent any more")
+        asked = len(there.asked)
+        assert await failure(session.check()) is issue.failure
+        assert len(there.asked) == asked
+
+    within(server, story)
+
+
+def test_another_account_takes_a_role_by_itself(server: Server) -> None:
+    async def story(there: There) -> None:
+        for _ in range(2):
+            await opened(there, Issuing("vaultferry.dev/aws")).check()
+
+        assert there.asked.count("login") == 2
+
+    within(server, story)
+
+
+def test_the_token_of_an_account_is_in_no_failure(server: Server) -> None:
+    async def story(there: There) -> None:
+        there.server.faults = [said(400, "InvalidIdentityToken")]
+        issue = Issuing("vaultferry.dev/aws")
+
+        found = await failure(opened(there, issue).check())
+
+        assert type(found) is AuthenticationFailed
+        assert issue.issued[0] not in "".join(format_exception(found))
+
+    within(server, story)
+
+
+def test_the_credential_of_a_role_is_the_account_with_an_audience_of_its_own() -> None:
+    account = PROVIDER.token(settings_of(webIdentity=WEB))
+
+    assert isinstance(account, Account)
+    assert (account.name, account.audience) == ("reader", "vaultferry.dev/aws")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"webIdentity": WEB}, ""),
+        ({"webIdentity": WEB, **ELSEWHERE[0]}, ""),
+        (
+            {"webIdentity": WEB, "credentialsSecretRef": {"name": "aws"}},
+            "names two credentials",
+        ),
+        ({"webIdentity": WEB | {"roleArn": "arn:aws:iam::1:user/x"}}, "roleArn"),
+    ],
+)
+def test_a_role_stands_in_place_of_keys(more: dict[str, Any], words: str) -> None:
+    complaints = refusals("awsSsm", {"region": REGION, **more})
+
+    assert words in complaints
+    assert bool(complaints) is bool(words)
 
 
 def test_without_a_secret_the_credential_is_what_the_operator_is() -> None:

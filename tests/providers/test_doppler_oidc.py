@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from traceback import format_exception
 from typing import Any
@@ -27,7 +27,7 @@ from vaultferry.core.errors import (
     RateLimited,
     Unreachable,
 )
-from vaultferry.core.provider import Account, Session
+from vaultferry.core.provider import Account, Session, Streaming
 from vaultferry.outbound import Outbound
 from vaultferry.providers import doppler
 
@@ -206,6 +206,29 @@ def test_a_login_that_is_refused_is_not_tried_again_for_a_minute(
         there.pass_time(1.0)
         await failure(session.fetch(PLACE, None))
         assert there.asked() == [401, 401]
+
+    within(story)
+
+
+async def told(session: Session) -> None:
+    """Wait until the event stream tells something."""
+    assert isinstance(session, Streaming)
+    async with aclosing(session.changes()) as changes:
+        async for _ in changes:
+            return
+
+
+def test_the_event_stream_is_opened_by_a_login_and_anew_where_that_is_refused() -> None:
+    async def story(there: There) -> None:
+        session = there.session(Issuing(AUDIENCE))
+        await told(session)
+        there.server.vault.state.tokens.clear()
+        assert isinstance(await failure(told(session)), AuthenticationFailed)
+
+        await told(session)
+
+        assert there.asked(LOGIN) == [200, 200]
+        assert there.asked("/v3/configs/config/secrets/watch") == [200, 401, 200]
 
     within(story)
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BUILD, FINAL = re.split(r"^FROM .*$", DOCKERFILE, flags=re.MULTILINE)[1:]
+EXTRAS = ("onepassword",)
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
 
 Pins = dict[str, tuple[str, frozenset[str]]]
@@ -78,7 +79,8 @@ def test_what_is_read_while_building_was_copied_there_before() -> None:
 
 
 def _read(run: str) -> Iterator[str]:
-    yield from re.findall(r"-r (\S+)", run)
+    for extra in sorted(EXTRAS):
+        yield from re.findall(r"-r ([^\s;]+)", run.replace("$EXTRA", extra))
     if "pip wheel" in run:
         yield from ("pyproject.toml", PROJECT["readme"], *PROJECT["license-files"])
         yield "src/vaultferry/__init__.py"
@@ -167,15 +169,27 @@ def test_every_dependency_is_locked() -> None:
     assert {normalised(name) for name in PROJECT["dependencies"]} <= locked
 
 
-EXTRAS = [normalised(name) for name in PROJECT["optional-dependencies"]["check"]]
+CHECK = [normalised(name) for name in PROJECT["optional-dependencies"]["check"]]
 
 
 def test_what_only_check_needs_is_tested_and_not_in_the_image() -> None:
     run, dev = (pins(ROOT / "requirements" / f"{name}.lock") for name in ("run", "dev"))
 
-    assert EXTRAS == ["cel-python"]
-    assert set(EXTRAS) <= dev.keys()
-    assert not {*EXTRAS, "lark", "google-re2", "pendulum", "jmespath"} & run.keys()
+    assert CHECK == ["cel-python"]
+    assert set(CHECK) <= dev.keys()
+    assert not {*CHECK, "lark", "google-re2", "pendulum", "jmespath"} & run.keys()
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_of_the_image_is_tested_and_not_there_by_itself(extra: str) -> None:
+    run, dev, more = (
+        pins(ROOT / "requirements" / f"{name}.lock") for name in ("run", "dev", extra)
+    )
+
+    assert more.items() <= dev.items()
+    assert not more.keys() & run.keys()
+    needed = PROJECT["optional-dependencies"][extra]
+    assert [f"{name}=={version}" for name, (version, _) in more.items()] == needed
 
 
 def test_every_command_can_be_loaded_without_it() -> None:

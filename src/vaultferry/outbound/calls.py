@@ -81,6 +81,20 @@ class Outbound:
         self._resolve = resolve or self._names.addresses
         self._sessions = Sessions(self._resolver, clock)
 
+    def excepts(self, address: str) -> bool:
+        """Tell whether an exception names an address, for who connects by itself.
+
+        One for a network does for an IP address only: what a name resolves to there
+        is not seen here.
+        """
+        try:
+            url = check_url(address, self._exceptions, by_proxy=True)
+        except AddressRefused:
+            return False
+        if url.literal is None:
+            return self._exceptions.open_name(url, resolved=False)
+        return self._exceptions.open_address(url, url.literal)
+
     async def close(self) -> None:
         """Close all connections."""
         await self._sessions.close()

@@ -1,6 +1,7 @@
 """What a reference into 1Password means, whoever answers it."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from vaultferry.core import openssh, opitem, opref
@@ -32,6 +33,28 @@ class Place(NamedTuple):
         names, mark, _ = text.partition(_CODES)
         vault, item = names.split("/")
         return cls(vault, item, bool(mark))
+
+
+class Titled(NamedTuple):
+    """What is kept of the thousands of items that a vault may have."""
+
+    id: str
+    title: str
+
+
+def check_single(ids: Sequence[str], what: str) -> None:
+    """Check that a name means no more than one thing.
+
+    Args:
+        ids: of all that it means.
+        what: that is, with its verb.
+
+    Raises:
+        ReferenceInvalid: it means several.
+    """
+    if len(ids) > 1:
+        shown = opitem.listed(ids)
+        raise ReferenceInvalid(f"several {what} so: write the id of one: {shown}")
 
 
 def find(settings: Model, reference: str) -> Wanted:

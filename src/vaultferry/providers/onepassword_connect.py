@@ -8,11 +8,11 @@ one list of a vault serves all its items, and no name gets into a filter.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from math import inf
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
@@ -32,7 +32,7 @@ from vaultferry.core.provider import Kept, Provider
 from vaultferry.core.vaultconnection import Address, Bundle, TokenRef
 from vaultferry.outbound import Answer, Outbound
 from vaultferry.providers import _http, _onepassword
-from vaultferry.providers._onepassword import Place, is_id
+from vaultferry.providers._onepassword import Place, Titled, is_id
 
 # A list of 20,000 titles, or an item of 1Password's own largest size.
 _LIMIT = 8 * 1024 * 1024
@@ -63,13 +63,6 @@ class Settings(Model):
 
 class _Vault(Identified):
     name: str
-
-
-class _Titled(NamedTuple):
-    """What is kept of the thousands of items that a vault may have."""
-
-    id: str
-    title: str
 
 
 _VAULTS = TypeAdapter(list[_Vault])
@@ -131,7 +124,7 @@ class Session:
         self._headers = _http.bearer(token)
         self._clock = clock
         self._vaults = _List(self._list_vaults, clock)
-        self._titles: dict[str, _List[_Titled]] = {}
+        self._titles: dict[str, _List[Titled]] = {}
         self._ids: dict[tuple[str, str], str] = {}
         """Of items, by the id of their vault and what they are called."""
 
@@ -171,7 +164,7 @@ class Session:
             found = (await self._vaults.get(after)).meant(name)
             if len(found) == 1:
                 return found[0]
-        _check_single([vault.id for vault in found], "vaults are called")
+        _onepassword.check_single([vault.id for vault in found], "vaults are called")
         raise PlaceForbidden(
             "there is no such vault, or the token of the connection may not read it"
         )
@@ -185,7 +178,7 @@ class Session:
         """
         first = self._ids.get((vault.id, name)) or name
         item = await self._item(vault, first, name) if is_id(first) else None
-        found: list[_Titled] = []
+        found: list[Titled] = []
         for after in (-inf, began):
             if item is not None:
                 break
@@ -193,19 +186,21 @@ class Session:
             if len(found) == 1:
                 item = await self._item(vault, found[0].id, name)
         if item is None:
-            _check_single([titled.id for titled in found], "items are called")
+            _onepassword.check_single(
+                [titled.id for titled in found], "items are called"
+            )
             raise PlaceMissing("there is no such item in the vault")
         self._ids[vault.id, name] = item.id
         return item
 
-    async def _titled(self, vault: _Vault, name: str, after: float) -> list[_Titled]:
+    async def _titled(self, vault: _Vault, name: str, after: float) -> list[Titled]:
         titles = self._titles.get(vault.id)
         if titles is None:
             titles = _List(lambda: self._list_items(vault), self._clock)
             self._titles[vault.id] = titles
         return (await titles.get(after)).meant(name)
 
-    async def _list_items(self, vault: _Vault) -> Names[_Titled]:
+    async def _list_items(self, vault: _Vault) -> Names[Titled]:
         answer = None
         try:
             answer = await self._get(f"/vaults/{quote(vault.id, safe='')}/items")
@@ -218,7 +213,7 @@ class Session:
             )
         _check_place(answer)
         found = _read(answer, _SUMMARIES)
-        titles = (_Titled(each.id, each.title) for each in found if not each.is_gone)
+        titles = (Titled(each.id, each.title) for each in found if not each.is_gone)
         return Names(titles, lambda titled: titled.id, lambda titled: titled.title)
 
     async def _item(self, vault: _Vault, item_id: str, name: str) -> Item | None:
@@ -270,12 +265,6 @@ def _check_place(answer: Answer) -> None:
         raise PlaceForbidden("the token of the connection may not read the vault")
     if answer.status == HTTPStatus.NOT_FOUND:
         raise PlaceMissing("there is no such item in the vault")
-
-
-def _check_single(ids: Sequence[str], what: str) -> None:
-    if len(ids) > 1:
-        shown = opitem.listed(ids)
-        raise ReferenceInvalid(f"several {what} so: write the id of one: {shown}")
 
 
 def _read(answer: Answer, shape: TypeAdapter[T]) -> T:

@@ -152,6 +152,21 @@ def test_a_new_connection_is_opened_checked_and_reported(office: Office) -> None
     assert office.users == [WAY]
 
 
+def test_one_that_selects_by_labels_that_nobody_may_see_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    office = Office(monkeypatch, access={"namespaceSelector": {}})
+    office.connections.namespaces.refusal = "spec.access.namespaceSelector cannot be"
+    office.store_token()
+    office.look()
+    assert office.said == ("False", "ConnectionNotReady")
+    assert (office.tokens, office.vault.calls) == ([], [])
+
+    office.connections.namespaces.refusal = ""
+    office.look()
+    assert office.said == ("True", "Verified")
+
+
 def test_a_connection_that_nothing_happened_to_costs_nothing(office: Office) -> None:
     office.store_token()
     office.look()

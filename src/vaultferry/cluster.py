@@ -26,6 +26,7 @@ Observer = Callable[[str, str], None]
 _JSON = "application/json"
 _META = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _META_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_NAMESPACES = "/api/v1/namespaces"
 _NOT_HELM = "type!=helm.sh/release.v1"
 _LEASE = "vaultferry"
 _LEASE_API = "/apis/coordination.k8s.io/v1/"
@@ -259,6 +260,10 @@ class Cluster:
         few = {"limit": str(_PAGE_OF_WHOLE)}
         return self._pages(_vaultconnections(namespace), few, _JSON)
 
+    def list_namespaces(self) -> AsyncIterator[tuple[list[Body], str]]:
+        """Yield the metadata of namespaces by pages, as `list_secrets` does."""
+        return self._pages(_NAMESPACES, {})
+
     def watch_secrets(
         self, namespace: str | None, resource_version: str, seconds: int
     ) -> AsyncIterator[tuple[str, Body]]:
@@ -286,6 +291,12 @@ class Cluster:
         since = resource_version, seconds
         return self._watch(_vaultconnections(namespace), since, {}, _JSON)
 
+    def watch_namespaces(
+        self, resource_version: str, seconds: int
+    ) -> AsyncIterator[tuple[str, Body]]:
+        """Yield (type, metadata) of changes of namespaces, as `watch_secrets`."""
+        return self._watch(_NAMESPACES, (resource_version, seconds), {}, _META)
+
     async def _watch(
         self,
         path: str,
@@ -310,7 +321,7 @@ class Cluster:
         try:
             while line := await _line(response.content, silence):
                 silence = _SILENCE_SECONDS
-                yield event(line)
+                yield event(line, is_wide=path == _NAMESPACES)
         except TimeoutError:
             # Where no Secret changes that is no fault: who watches goes on from there.
             return
@@ -326,7 +337,7 @@ class Cluster:
         while True:
             url = f"{path}?{urlencode(query)}"
             answer = await self._call("GET", url, accept=accept)
-            items, version, rest = page(answer)
+            items, version, rest = page(answer, is_wide=path == _NAMESPACES)
             yield items, version
             if not rest:
                 return

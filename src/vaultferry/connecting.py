@@ -92,6 +92,8 @@ class Connector:
             ConnectionNotReady: the token cannot be had, or the spec is not right.
         """
         module, settings = _understood(resource)
+        if refusal := self._cannot_select(resource):
+            raise ConnectionNotReady(refusal)
         wanted = module.PROVIDER.token(settings)
         if not isinstance(wanted, Kept):
             self.connections.takes_token(key, None)
@@ -149,6 +151,11 @@ class Connector:
             )
         environ = self.environ
         return {n: environ[n].encode() for n in wanted.variables if environ.get(n)}
+
+    def _cannot_select(self, resource: VaultConnection) -> str:
+        """Return why its namespaces cannot be selected, if it wants that."""
+        wanted = resource.spec.access.namespace_selector is not None
+        return self.connections.namespaces.refusal if wanted else ""
 
     async def _token(
         self, where: Key, kept: Kept, name: str

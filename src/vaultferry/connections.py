@@ -5,17 +5,45 @@ from collections.abc import Mapping
 from typing import Any
 
 from vaultferry import providers
-from vaultferry.core.errors import VaultFailure
+from vaultferry.core import access
+from vaultferry.core.errors import InvalidSpec, VaultFailure
 from vaultferry.core.model import Model
 from vaultferry.core.vaultconnection import VaultConnection
 from vaultferry.providers import Module
 from vaultferry.views import Key
 
 
+class Namespaces:
+    """The labels of namespaces, as far as connections select by them."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, Mapping[str, str]] = {}
+        self.refusal = ""
+        """Why they cannot be seen, if they cannot."""
+
+    def labels(self, name: str) -> Mapping[str, str] | None:
+        """Return the labels of a namespace; None: they are not known."""
+        return None if self.refusal else self._labels.get(name)
+
+    def names(self) -> frozenset[str]:
+        """Return the names of the namespaces in view."""
+        return frozenset(self._labels)
+
+    def put(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Take the labels of a namespace; False if they are no others."""
+        before, self._labels[name] = self._labels.get(name), labels
+        return before != labels
+
+    def drop(self, name: str) -> None:
+        """Forget a namespace."""
+        self._labels.pop(name, None)
+
+
 class Connections:
     """The VaultConnections in view: few, so they are kept whole."""
 
     def __init__(self) -> None:
+        self.namespaces = Namespaces()
         self._kept: dict[Key, VaultConnection] = {}
         self._sections: dict[Key, tuple[Module, Model]] = {}
         self._unusable: dict[Key, VaultFailure] = {}
@@ -40,6 +68,26 @@ class Connections:
         if key not in self._sections:
             self._sections[key] = providers.of(self._kept[key].raw_spec)
         return self._sections[key]
+
+    def lets(self, key: Key, namespace: str) -> bool | None:
+        """Tell whether there is a connection that VaultSecrets of a namespace may use.
+
+        None: that is not known yet. One that this version does not understand is for
+        its own namespace.
+        """
+        kept, labels = self._kept.get(key), self.namespaces.labels(namespace)
+        if kept is None:
+            return False
+        try:
+            lets = access.lets(kept, namespace, labels)
+        except InvalidSpec:
+            return False
+        # Where no label will ever be known, that is the answer.
+        return False if lets is None and self.namespaces.refusal else lets
+
+    def selecting(self) -> tuple[Key, ...]:
+        """Return the connections that select namespaces by their labels."""
+        return tuple(key for key, each in self._kept.items() if _selects(each))
 
     def keys(self) -> frozenset[Key]:
         """Return the keys of the VaultConnections in view."""
@@ -95,3 +143,9 @@ def _move(index: dict[Key, set[Key]], key: Key, secret: Key | None) -> None:
             del index[each]
     if secret:
         index[secret].add(key)
+
+
+def _selects(connection: VaultConnection) -> bool:
+    """Tell whether it selects by labels, also where the rest is not understood."""
+    may = connection.raw_spec.get("access")
+    return isinstance(may, Mapping) and may.get("namespaceSelector") is not None

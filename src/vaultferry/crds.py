@@ -124,6 +124,9 @@ def _vaultconnection() -> dict[str, Any]:
             section["x-kubernetes-validations"] = [dict(rule) for rule in kind.rules]
         spec["properties"][kind.field] = section
     spec["x-kubernetes-validations"] = list(rules.connection(k.field for k in kinds))
+    selector = spec["properties"]["access"]["properties"]["namespaceSelector"]
+    requirement = selector["properties"]["matchExpressions"]["items"]
+    requirement["x-kubernetes-validations"] = list(rules.REQUIREMENT)
     description = "How to reach one external vault, and who may use it for what."
     schema = _resource(description, spec, vaultconnection.Status, ())
     del schema["x-kubernetes-validations"]

@@ -172,6 +172,15 @@ def connection(vaults: Iterable[str]) -> tuple[Rule, ...]:
     )
 
 
+REQUIREMENT: tuple[Rule, ...] = (
+    {
+        "rule": "(self.operator in ['In', 'NotIn']) == "
+        "(has(self.values) && size(self.values) > 0)",
+        "message": "has no values for In or NotIn, or has some for Exists or "
+        "DoesNotExist, which take none",
+    },
+)
+
 _SOURCE: tuple[Rule, ...] = (
     {
         "rule": "has(self.sealed) || has(self.credentials) || has(self.secretRef) || "

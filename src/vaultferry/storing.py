@@ -194,7 +194,8 @@ class Storer:
             StoreInvalid: it is no store, or not for these values.
         """
         found = self.connections.get(connection)
-        if found is None or not access.lets(found, resource.namespace):
+        lets = self.connections.lets(connection, resource.namespace)
+        if found is None or not lets:
             raise ConnectionMissing(
                 f"VaultConnection {connection} does not exist, or is not for namespace "
                 f"{resource.namespace}"

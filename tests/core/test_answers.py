@@ -127,3 +127,15 @@ def test_only_the_words_of_our_own_webhook_are_repeated() -> None:
     for other in (f"{CANARY}: {ours}{CANARY}", ours.replace("seal", "x") + CANARY):
         assert not isinstance(said(other), Denied)
         assert CANARY not in str(said(other))
+
+
+def test_an_object_in_no_namespace_is_one_where_that_is_expected() -> None:
+    body = {"metadata": MARK | {"name": "shop", "uid": "u"}}
+    listed = {"metadata": MARK, "items": [body]}
+
+    assert event(told("ADDED", body), is_wide=True) == ("ADDED", body)
+    assert page(listed, is_wide=True)[0] == [body]
+    with pytest.raises(ApiUnavailable):
+        event(told("ADDED", body))
+    with pytest.raises(ApiUnavailable):
+        page(listed)

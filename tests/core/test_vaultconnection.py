@@ -30,11 +30,11 @@ def reported(resource: VaultConnection, failure: Unreachable | None) -> VaultCon
 def test_a_namespace_uses_a_connection_that_names_it(
     named: list[str], *, lets: bool
 ) -> None:
-    assert access.lets(connection(access={"namespaces": named}), "app") is lets
+    assert access.lets(connection(access={"namespaces": named}), "app", None) is lets
 
 
 def test_a_connection_is_for_its_own_namespace() -> None:
-    assert access.lets(connection(), connection().namespace)
+    assert access.lets(connection(), connection().namespace, None)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_without_a_word_every_reference_is_covered() -> None:
 @pytest.mark.parametrize("spec", [{"access": "all"}, {"access": {"keys": "**"}}])
 def test_a_spec_that_is_not_understood_is_said_so(spec: dict[str, Any]) -> None:
     with pytest.raises(InvalidSpec, match=r"spec\.access"):
-        access.lets(connection(**spec), "app")
+        access.lets(connection(**spec), "app", None)
 
 
 def test_a_connection_that_answers_is_ready() -> None:

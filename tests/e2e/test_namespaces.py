@@ -173,9 +173,35 @@ def test_its_rights_are_those_of_the_cluster_role_and_no_more() -> None:
         found: list[object] = next(b["rules"] for b in bodies if b["kind"] == kind)
         return found
 
-    assert rules("namespaced/rights.yaml", "Role") == rules(
-        "base/rbac.yaml", "ClusterRole"
-    )
+    # Namespaces are in no namespace.
+    wide = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]}
+    assert [*rules("namespaced/rights.yaml", "Role"), wide] == [
+        *(each for each in rules("base/rbac.yaml", "ClusterRole") if each != wide),
+        wide,
+    ]
+    assert wide in rules("base/rbac.yaml", "ClusterRole")
+
+
+def test_a_connection_cannot_select_namespaces_by_labels_and_says_so(
+    world: World,
+) -> None:
+    tenant = world.tenant("shop")
+    section = {"project": "a", "config": "b", "tokenSecretRef": {"name": "absent"}}
+    way = {
+        "apiVersion": "vaultferry.dev/v1alpha1",
+        "kind": "VaultConnection",
+        "metadata": {"name": "selecting"},
+        "spec": {"doppler": section, "access": {"namespaceSelector": {}}},
+    }
+    tenant.apply(way)
+
+    def said() -> str:
+        status = tenant.get("vaultconnection", "selecting").get("status") or {}
+        return "".join(c["message"] for c in status.get("conditions") or [])
+
+    eventually(lambda: "namespaceSelector" in said())
+    assert "name them in spec.access.namespaces" in said()
+    tenant.kubectl("delete", "vaultconnection", "selecting")
 
 
 def test_what_deploy_builds_has_nothing_cluster_wide(

@@ -1,16 +1,32 @@
 """Who may use a connection, and for what."""
 
+from collections.abc import Mapping
+
 from vaultferry.core import globs
 from vaultferry.core.consent import fits
+from vaultferry.core.selector import selects
 from vaultferry.core.vaultconnection import Access, VaultConnection
 
 
-def lets(connection: VaultConnection, namespace: str) -> bool:
-    """Tell whether VaultSecrets of a namespace may use a connection."""
+def lets(
+    connection: VaultConnection, namespace: str, labels: Mapping[str, str] | None
+) -> bool | None:
+    """Tell whether VaultSecrets of a namespace may use a connection.
+
+    Args:
+        connection: the connection.
+        namespace: the namespace.
+        labels: of the namespace; None: they are not known, so that there may be no
+            answer (None).
+    """
     if namespace == connection.namespace:
         return True
-    named = connection.spec.access.namespaces
-    return any(fits(glob, namespace) for glob in named)
+    access = connection.spec.access
+    if any(fits(glob, namespace) for glob in access.namespaces):
+        return True
+    if access.namespace_selector is None:
+        return False
+    return None if labels is None else selects(access.namespace_selector, labels)
 
 
 def covers(access: Access, canonical: str, *, caseless: bool = False) -> bool:

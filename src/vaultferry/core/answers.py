@@ -38,8 +38,8 @@ class Expired(Exception):
     """The place in a list or watch is no longer known: list again."""
 
 
-def event(line: bytes) -> tuple[str, Body]:
-    """Read a line of a watch.
+def event(line: bytes, *, is_wide: bool = False) -> tuple[str, Body]:
+    """Read a line of a watch; `is_wide` where its objects are in no namespace.
 
     Raises:
         Failure: it is none, or tells of an error.
@@ -54,19 +54,27 @@ def event(line: bytes) -> tuple[str, Body]:
         raise unavailable()
     if kind == "ERROR":
         raise refused(_code(body), b"{}")
-    if not (_is_marked(body) if kind == "BOOKMARK" else _is_object(body)):
+    if not (
+        _is_marked(body) if kind == "BOOKMARK" else _is_object(body, is_wide=is_wide)
+    ):
         raise unavailable()
     return kind, body
 
 
-def page(answer: Body) -> tuple[list[Body], str, str]:
+def page(answer: Body, *, is_wide: bool = False) -> tuple[list[Body], str, str]:
     """Read a page of a list: the objects, its resourceVersion, and where it goes on.
+
+    Args:
+        answer: the page.
+        is_wide: whether the objects are in no namespace.
 
     Raises:
         Failure: it is none.
     """
     items = answer.get("items") or []
-    if not isinstance(items, list) or not all(map(_is_object, items)):
+    if not isinstance(items, list):
+        raise unavailable()
+    if not all(_is_object(item, is_wide=is_wide) for item in items):
         raise unavailable()
     if not _is_marked(answer):
         raise unavailable()
@@ -80,9 +88,10 @@ def _is_marked(body: object) -> bool:
     return isinstance(version, str) and version.isascii() and version.isdecimal()
 
 
-def _is_object(body: object) -> bool:
+def _is_object(body: object, *, is_wide: bool) -> bool:
     """Tell whether something says which object it is, and which version of it."""
-    names = map(_metadata(body).get, ("namespace", "name", "uid"))
+    wanted = ("name", "uid") if is_wide else ("namespace", "name", "uid")
+    names = map(_metadata(body).get, wanted)
     return all(isinstance(name, str) for name in names) and _is_marked(body)
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from vaultferry.core.condition import Conditions, Reported
 from vaultferry.core.model import Model, Name, understood
+from vaultferry.core.selector import LabelSelector
 
 KIND = "VaultConnection"
 PLURAL = "vaultconnections"
@@ -45,6 +46,9 @@ class Access(Model):
 
     namespaces: Annotated[list[_GLOB], Field(max_length=64)] = []
     """Namespaces besides its own, by name or glob (`team-*`); default: none."""
+
+    namespace_selector: LabelSelector | None = None
+    """Namespaces besides these, by their labels; default: none."""
 
     keys: Annotated[list[_GLOB], Field(max_length=64)] = ["**"]
     """What may be read, by glob over references: `*` within a segment, `**` across

@@ -24,6 +24,7 @@ from vaultferry.core.urgency import Lane
 from vaultferry.operator import clock, push
 from vaultferry.operator.connectionwatch import ConnectionWatch
 from vaultferry.operator.metrics import Metrics
+from vaultferry.operator.namespacewatch import NamespaceWatch
 from vaultferry.operator.queue import Closed, WorkQueue
 from vaultferry.operator.settings import Settings
 from vaultferry.operator.streams import Streams
@@ -40,6 +41,11 @@ _WORKERS = 32
 _AT_A_TIME = 4
 _RETRY_SECONDS = 5.0
 _POISON_SECONDS = 60.0
+
+_CANNOT_SELECT = (
+    "spec.access.namespaceSelector needs the labels of namespaces, which an operator "
+    "for some namespaces does not see: name them in spec.access.namespaces"
+)
 
 K = TypeVar("K", bound=Hashable)
 
@@ -64,7 +70,7 @@ class Fetching:
         metrics: Metrics,
     ) -> None:
         self._cluster = cluster
-        self._scopes = settings.scopes
+        self._scoped = bool(settings.namespaces)
         self._views = views
         self._wake = wake
         self._outbound = Outbound(settings.exceptions, settings.proxy)
@@ -79,6 +85,18 @@ class Fetching:
             )
             for scope in settings.scopes
         }
+        self._selects = asyncio.Event()
+        if settings.namespaces:
+            views.connections.namespaces.refusal = _CANNOT_SELECT
+        self._namespaces = NamespaceWatch(
+            cluster=cluster,
+            scope=None,
+            namespaces=views.connections.namespaces,
+            moved=self._relabelled,
+            judged=self._judged,
+            restarted=partial(metrics.restarted, "namespaces"),
+            clock=monotonic,
+        )
         self._due: WorkQueue[PlaceKey] = WorkQueue(
             monotonic, lambda place: place.connection.namespace, unmeasured, _turn
         )
@@ -122,6 +140,8 @@ class Fetching:
     async def known(self, scope: str | None) -> None:
         """Wait until a connection not in view is known not to be there."""
         await self._watches[scope].complete.wait()
+        if self._selects.is_set():
+            await self._namespaces.complete.wait()
 
     async def run(self) -> None:
         """Watch and work until cancelled."""
@@ -129,6 +149,7 @@ class Fetching:
             async with asyncio.TaskGroup() as group:
                 for watch in self._watches.values():
                     group.create_task(watch.run())
+                group.create_task(self._select())
                 for _ in range(_WORKERS):
                     group.create_task(work(self._due, self.places))
                 for _ in range(_AT_A_TIME):
@@ -155,9 +176,27 @@ class Fetching:
             if self._views.vaultsecrets.store(key):
                 self._wake(key, Lane.ROUTINE)
 
+    async def _select(self) -> None:
+        """Watch namespaces, once there is a connection that selects by labels."""
+        await self._selects.wait()
+        await self._namespaces.run()
+
     def _seen(self, connection: Key) -> None:
+        if self._views.connections.selecting() and not self._scoped:
+            self._selects.set()
         self.look_at(connection)
         self._wake_users(connection)
+
+    def _relabelled(self, namespace: str) -> None:
+        for connection in self._views.connections.selecting():
+            for key in self._views.vaultsecrets.connected(connection):
+                if key.namespace == namespace:
+                    self._wake(key, Lane.ROUTINE)
+
+    def _judged(self) -> None:
+        for connection in self._views.connections.selecting():
+            self.look_at(connection)
+            self._wake_users(connection)
 
     def _wake_users(self, connection: Key) -> None:
         for key in self._views.vaultsecrets.connected(connection):

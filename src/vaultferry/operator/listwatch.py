@@ -76,6 +76,10 @@ class ListWatch(ABC):
     def refused(self) -> None:
         """Take that the server says that we lack a right."""
 
+    def key(self, body: Mapping[str, Any]) -> Key:
+        """Return the key of an object."""
+        return Key.of(body)
+
     async def run(self) -> None:
         """List and watch for ever; back off while the API server fails."""
         self.heard = self.clock()
@@ -100,7 +104,7 @@ class ListWatch(ABC):
         version = ""
         async for page, version in self.pages():  # noqa: B007
             for body in page:
-                there.add(Key.of(body))
+                there.add(self.key(body))
                 self.changed(body)
         self.listed(there, int(version))
         self._heard()
@@ -114,7 +118,7 @@ class ListWatch(ABC):
             self._heard()
             self._version = body["metadata"]["resourceVersion"]
             if kind == "DELETED":
-                self.gone(Key.of(body), body["metadata"]["uid"], int(self._version))
+                self.gone(self.key(body), body["metadata"]["uid"], int(self._version))
             elif kind != "BOOKMARK":
                 self.changed(body)
 

@@ -59,6 +59,6 @@ class Settings:
     def connections(self) -> int:
         """Connections to the API server: one a worker and a watch, and a few more.
 
-        Those are for events, the Lease, and what reads now and then.
+        Those are for events, the Lease, namespaces, and what reads now and then.
         """
-        return self.workers + len(self.scopes) + 3
+        return self.workers + len(self.scopes) + 4

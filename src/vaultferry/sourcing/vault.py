@@ -38,6 +38,10 @@ class Waiting(Exception):
         self.patience = patience
 
 
+class _Undecided(Failure):
+    """Whether a connection may be used is not known yet; whoever asks is woken."""
+
+
 class _Unanswered(Exception):
     """A place has not answered yet."""
 
@@ -124,7 +128,10 @@ class VaultSource:
             Failure: the vault could not be asked, or has not what is wanted.
             Waiting: they are being fetched.
         """
-        way = self._way(resource)
+        try:
+            way = self._way(resource)
+        except _Undecided:
+            raise Waiting(_LONG_SECONDS) from None
         viewed = self.viewed(resource)
         looked.source = viewed.identity
         if unusable := self.connections.unusable(way.key):
@@ -164,10 +171,14 @@ class VaultSource:
 
         Raises:
             ConnectionMissing: it may not, or there is none: that is said alike.
+            _Undecided: that is not known before its namespace is in view.
         """
         key = Key(*(resource.connection or ("", "")))
         connection = self.connections.get(key)
-        if connection is None or not access.lets(connection, resource.namespace):
+        lets = self.connections.lets(key, resource.namespace)
+        if lets is None:
+            raise _Undecided
+        if connection is None or not lets:
             raise ConnectionMissing(
                 f"VaultConnection {key} does not exist, or is not for namespace "
                 f"{resource.namespace}"

@@ -8,7 +8,7 @@ ones.
 import base64
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,6 +114,24 @@ class Client:
 
     vaults: "Vaults"
     items: "Items"
+
+
+def one_of(accounts: Mapping[str, Account]) -> Any:
+    """Return the class of clients of several accounts, by their tokens."""
+
+    class Bound(Client):
+        @classmethod
+        async def authenticate(
+            cls, auth: str, integration_name: str, integration_version: str
+        ) -> Client:
+            client: Client = await (
+                accounts[auth]
+                .load()
+                .authenticate(auth, integration_name, integration_version)
+            )
+            return client
+
+    return Bound
 
 
 class Vaults:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,7 @@ from tests.vaults.onepassword_connect import Token as ConnectToken
 from tests.vaults.onepassword_items import Item, ItemField, Place, id_of
 from tests.vaults.server import Server
 from tests.vaults.service_account import Account
+from tests.vaults.vault import Vault
 from vaultferry.connecting import Connector
 from vaultferry.connections import Connections
 from vaultferry.core.addresses import Exceptions
@@ -99,7 +101,7 @@ class Vaults:
         identity.client_secret = self.token["infisical"]
         doppler = {self.token["doppler"]: DopplerToken(config="shop/prd")}
         connect = {self.token["connect"]: ConnectToken(vaults=[SHOP])}
-        fakes = {
+        fakes: dict[str, Vault[Any]] = {
             "doppler": Doppler(DopplerState(tokens=doppler, rate=Rate(limit=10**9))),
             "infisical": Infisical(infisical),
             "connect": Connect(ConnectState(tokens=connect)),

@@ -51,6 +51,19 @@ def label(guest: Tenant, label: str) -> None:
     guest.plane.kubectl("label", "namespace", guest.namespace, label)
 
 
+def message(tenant: Tenant, guest: Tenant, name: str) -> str:
+    """Return what is said of a connection to who may not use it, without its name."""
+    guest.apply(using(tenant, guest, name))
+    named = f"{tenant.namespace}/{name}"
+
+    def said() -> str:
+        condition = guest.condition("db", "Ready") or {}
+        return str(condition.get("message", ""))
+
+    eventually(lambda: named in said())
+    return said().replace(named, "…")
+
+
 def test_with_a_label_access_comes_and_goes(
     tenant: Tenant, guest: Tenant, vault: Doppler
 ) -> None:
@@ -75,19 +88,9 @@ def test_with_a_label_access_comes_and_goes(
 def test_a_connection_that_is_not_for_a_namespace_is_told_as_one_that_is_absent(
     tenant: Tenant, guest: Tenant, vault: Doppler
 ) -> None:
-    said = {}
-    for name in ("doppler", "absent"):
-        guest.apply(using(tenant, guest, name))
-        named = f"{tenant.namespace}/{name}"
+    said = [message(tenant, guest, name) for name in ("doppler", "absent")]
 
-        def ready_says() -> str:
-            condition = guest.condition("db", "Ready") or {}
-            return str(condition.get("message", ""))
-
-        eventually(lambda named=named: named in ready_says())
-        said[name] = ready_says().replace(named, "…")
-
-    assert said["doppler"] == said["absent"]
+    assert said[0] == said[1]
     assert vault.downloads() == []
 
 

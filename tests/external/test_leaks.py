@@ -1,0 +1,355 @@
+"""A value of a vault is seen in its Secret only, whatever the vaults answer.
+
+All vaults at once, with made-up values and tokens that are searched for in every form,
+while the operator says all that it can.
+"""
+
+import json
+import secrets
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.controlplane import ControlPlane
+from tests.e2e import infisical as of_infisical
+from tests.e2e import parameters as of_aws
+from tests.e2e.operator import OPTIONS, Operator
+from tests.e2e.sinks import Sinks
+from tests.e2e.tenant import Body, Tenant, eventually
+from tests.e2e.vaults import (
+    connect,
+    connection,
+    connection_to_connect,
+    doppler,
+)
+from tests.leaks.canary import Canary, canary
+from tests.leaks.scanner import Scanner
+from tests.vaults import service_account
+from tests.vaults.doppler_state import Token as DopplerToken
+from tests.vaults.faults import HTML, Fault
+from tests.vaults.infisical_state import Folder, Secret
+from tests.vaults.onepassword_connect import Token as ConnectToken
+from tests.vaults.onepassword_items import Item, ItemField, Place, id_of
+from tests.vaults.process import Running
+from vaultferry.core.keyring import Keyring
+
+FETCHED = ("doppler", "infisical", "connect", "aws")
+KINDS = (*FETCHED, "account")
+
+SINKS = [
+    *["own log", "events", "status", "metadata", "metrics", "every object"],
+    *["every object as YAML", "kubectl", "audit log", "etcd's database", "etcd's log"],
+    *["command line", "files"],
+]
+
+JSON = {"content-type": "application/json"}
+
+
+@dataclass
+class Life:
+    """One namespace with a credential from each vault."""
+
+    tenant: Tenant
+    processes: dict[str, Running] = field(default_factory=dict)
+    empty: list[Callable[[], None]] = field(default_factory=list)
+    """What takes the value out of each vault."""
+
+    connections: list[Body] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    turns: int = 0
+
+    def __post_init__(self) -> None:
+        self.values = {kind: canary(f"value of {kind}") for kind in FETCHED}
+        self.tokens = {kind: canary(f"token of {kind}") for kind in KINDS}
+
+    @property
+    def canaries(self) -> list[Canary]:
+        return [*self.values.values(), *self.tokens.values()]
+
+    def say(self, *bodies: Body) -> None:
+        """Apply objects; keep what was said."""
+        listed = {"apiVersion": "v1", "kind": "List", "items": list(bodies)}
+        self.said.append(self.tenant.apply(listed))
+
+    def store(self, *bodies: Body) -> None:
+        """Create Secrets; applying them would leave what is in them in annotations."""
+        for body in bodies:
+            created = self.tenant.kubectl("create", "-f", "-", stdin=json.dumps(body))
+            self.said.append(created)
+
+    def token(self, kind: str, value: str, key: str = "token", **more: str) -> Body:
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": TOKENS[kind]},
+            "type": "vaultferry.dev/token",
+            "stringData": {key: value, **more},
+        }
+
+    def vault_secrets(self) -> list[Body]:
+        """Return the VaultSecrets, to be synced by a new word."""
+        made = []
+        for kind in KINDS:
+            mapped = [{"fieldName": "token", "reference": REFERENCES[kind]}]
+            way = {"connectionRef": {"name": kind}, "fieldMappings": mapped}
+            body = self.tenant.manifest(kind, {}, **way)
+            del body["spec"]["sealed"]
+            word = {"vaultferry.dev/force-sync": f"turn-{self.turns}"}
+            body["metadata"]["annotations"] = word
+            made.append(body)
+        return made
+
+    def turn(self, fault: Fault | None) -> None:
+        """Have all asked anew by new sessions, while a fault is done to all calls."""
+        self.turns += 1
+        for each in self.processes.values():
+            each.do(*([fault] if fault else []))
+            each.forget()
+        # Another spec: so the connection is opened again, and no pause is kept.
+        for body in self.connections:
+            body["spec"]["access"] = {"keys": ["**", f"turn/{self.turns}"]}
+        self.say(*self.connections, *self.vault_secrets())
+        eventually(self._is_handled)
+
+    def _is_handled(self) -> bool:
+        statuses = [body.get("status") or {} for body in self._listed("vaultsecrets")]
+        said = [each.get("lastHandledSync") for each in statuses]
+        # Of Infisical a login that was refused is remembered, and not tried at once.
+        faulty = (p for kind, p in self.processes.items() if kind != "infisical")
+        is_asked = all(process.requests() for process in faulty)
+        return said == [f"turn-{self.turns}"] * len(KINDS) and is_asked
+
+    def _listed(self, kind: str) -> list[Body]:
+        text = self.tenant.kubectl("get", kind, "-o", "json")
+        items: list[Body] = json.loads(text)["items"]
+        return items
+
+
+TOKENS = {
+    "doppler": "doppler-token",
+    "infisical": "client-secret",
+    "connect": "connect-token",
+    "aws": "aws-reader",
+    "account": "account-token",
+}
+REFERENCES = {
+    "doppler": "TOKEN",
+    "infisical": "TOKEN",
+    "connect": "op://Shop/Login/token",
+    "aws": "token",
+    "account": "op://Shop/Login/token",
+}
+
+
+def start(life: Life, stack: ExitStack) -> None:
+    """Start the vaults, and store the tokens for them."""
+    values = {kind: each.text for kind, each in life.values.items()}
+    tokens = {kind: each.text for kind, each in life.tokens.items()}
+
+    one = stack.enter_context(doppler({"TOKEN": values["doppler"]}))
+    shown = f"dp.st.prd.{tokens['doppler']}"
+    one.state.tokens = {shown: DopplerToken(config="shop/prd")}
+    one.process.put(one.state)
+    life.empty.append(lambda: one.put({}))
+
+    two = stack.enter_context(of_infisical.infisical())
+    two.identity.client_secret = tokens["infisical"]
+    two.folders["/app"] = Folder(secrets={"TOKEN": Secret(value=values["infisical"])})
+    two.tell()
+    life.empty.append(lambda: two.put("/app"))
+
+    login = Item(
+        id=id_of("login"),
+        title="Login",
+        fields=[ItemField(label="token", value=values["connect"])],
+    )
+    shop = Place(id=id_of("shop"), name="Shop", items=[login])
+    three = stack.enter_context(connect(shop))
+    three.state.tokens = {tokens["connect"]: ConnectToken(vaults=[shop.id])}
+    three.put()
+
+    def emptied() -> None:
+        three.state.vaults[0].items.clear()
+        three.put()
+
+    life.empty.append(emptied)
+
+    four = stack.enter_context(of_aws.parameter_store())
+    prefix = f"/{life.tenant.namespace}"
+    four.put({f"{prefix}/token": values["aws"]})
+    life.empty.append(lambda: four.delete(f"{prefix}/token"))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        nobody = f"127.0.0.1:{server.getsockname()[1]}"
+    account = service_account.token(nobody, email=tokens["account"])
+    life.tokens["account"] = Canary("token of account", account.encode())
+
+    processes = (one.process, two.process, three.process, four.process)
+    life.processes = dict(zip(FETCHED, processes, strict=True))
+    life.connections = [
+        connection(one),
+        of_infisical.connection(two),
+        connection_to_connect(three),
+        of_aws.connection(four, prefix),
+        account_connection(),
+    ]
+    for name, body in zip(KINDS, life.connections, strict=True):
+        body["metadata"]["name"] = name
+    life.store(
+        life.token("doppler", shown),
+        life.token("infisical", tokens["infisical"]),
+        life.token("connect", tokens["connect"]),
+        life.token(
+            "aws", tokens["aws"], "secret_access_key", access_key_id="AKIAMADEUP"
+        ),
+        life.token("account", account),
+    )
+
+
+def account_connection() -> Body:
+    return {
+        "apiVersion": "vaultferry.dev/v1alpha1",
+        "kind": "VaultConnection",
+        "metadata": {"name": "account"},
+        "spec": {
+            "onePasswordServiceAccount": {"tokenSecretRef": {"name": "account-token"}}
+        },
+    }
+
+
+def faults(life: Life) -> Iterator[Fault]:
+    """Yield every way in which a vault may fail, each with canaries in its answer."""
+    echoed = {each.name: each.text for each in life.canaries}
+    body = json.dumps({"error": "Failed", "message": echoed, "messages": [echoed]})
+    words = " ".join(echoed.values())
+    headers = {**JSON, "x-echo": words, "www-authenticate": words, "etag": words}
+    for status in (400, 404, 422, 429, 500, 503):
+        yield Fault(status=status, body=body, headers=headers)
+    # AWS says most of it by 400, and Infisical by names of errors.
+    for kind in ("AccessDeniedException", "ThrottlingException", "ExpiredToken"):
+        named = json.dumps({"__type": kind, "error": kind, "message": words})
+        yield Fault(status=400, body=named, headers=JSON)
+    yield Fault(status=429, headers={"retry-after": words}, body=words)
+    yield Fault(status=302, headers={"location": f"https://{words[:40]}.example/"})
+    html = {"content-type": "text/html"}
+    yield Fault(status=502, headers=html, body=HTML.replace("502", words))
+    yield Fault(status=200, headers=html, body=f"<html>{words}")
+    yield Fault(status=200, headers=JSON, body=body[:-20])
+    yield Fault(status=200, headers=JSON, body=body)
+    yield Fault(status=200, headers=JSON, body=json.dumps(words))
+    yield Fault(cut=20)
+    yield Fault(reset=True)
+    for status in (403, 401):
+        yield Fault(status=status, body=body, headers=headers)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A life, and the content of every sink before and after it ended."""
+
+    life: Life
+    sinks: Mapping[str, bytes]
+    data: Mapping[str, Mapping[str, str]]
+
+
+@pytest.fixture(scope="module")
+def seen(
+    cluster: ControlPlane,
+    operator: Operator,
+    keyring: Keyring,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Seen]:
+    if cluster.audit_log is None or cluster.etcd_dir is None:
+        pytest.skip("audit log and etcd of somebody else's cluster cannot be read")
+    folder = tmp_path_factory.mktemp("home")
+    namespace = f"leaks-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "namespace", namespace)
+    life = Life(Tenant(cluster, namespace, keyring))
+    begin = cluster.audit_log.stat().st_size
+    with operator.stopped(), ExitStack() as stack:
+        talkative = talking(operator, folder)
+        start(life, stack)
+        talkative.start()
+        stack.callback(talkative.stop)
+        life.turn(None)
+        eventually(lambda: all(life.tenant.exists("secret", k) for k in FETCHED))
+        data = {kind: life.tenant.data(kind) for kind in FETCHED}
+        for fault in faults(life):
+            life.turn(fault)
+        reading = Sinks(cluster, talkative, folder, begin, life.said)
+        parts = [reading.read()]
+        for process in life.processes.values():
+            process.do()
+        for empty in life.empty:
+            empty()
+        life.turn(None)
+        parts.append(reading.read())
+        end(life)
+        parts.append(reading.read())
+    yield Seen(life, joined(parts), data)
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def talking(operator: Operator, folder: Path) -> Operator:
+    """Return an operator that says as much as it can, and leaves files in a folder."""
+    places = dict.fromkeys(("TMPDIR", "HOME", "XDG_CACHE_HOME"), str(folder))
+    talkative = {"PYTHONASYNCIODEBUG": "1", "PYTHONDEVMODE": "1", "RUST_LOG": "trace"}
+    return Operator(
+        kubeconfig=operator.kubeconfig,
+        log=folder.with_suffix(".log"),
+        environ={**operator.environ, **talkative, **places},
+        options=OPTIONS,
+    )
+
+
+def end(life: Life) -> None:
+    """Delete it all, the connections first."""
+    for kind in ("vaultconnections", "vaultsecrets", "secrets"):
+        deleted = life.tenant.kubectl("delete", f"{kind}", "--all")
+        life.said.append(deleted)
+    eventually(lambda: not any(life.tenant.exists("secret", k) for k in FETCHED))
+
+
+def joined(parts: Sequence[Mapping[str, bytes]]) -> dict[str, bytes]:
+    return {name: b"\n".join(part[name] for part in parts) for name in parts[0]}
+
+
+def test_each_value_arrived_in_its_secret(seen: Seen) -> None:
+    values = {kind: {"token": each.text} for kind, each in seen.life.values.items()}
+
+    assert seen.data == values
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "AuthenticationFailed",
+        "FieldMissing",
+        "PlaceForbidden",
+        "PlaceMissing",
+        "RateLimited",
+        "Unreachable",
+    ],
+)
+def test_every_failure_was_met(seen: Seen, reason: str) -> None:
+    assert f'"{reason}"'.encode() in seen.sinks["own log"]
+
+
+@pytest.mark.parametrize("sink", SINKS)
+def test_no_value_and_no_token_is_found(seen: Seen, sink: str) -> None:
+    hits = Scanner(seen.life.canaries).scan(seen.sinks[sink])
+
+    assert [hit.around for hit in hits] == []
+
+
+@pytest.mark.parametrize("sink", ["own log", "status", "metadata", "audit log"])
+def test_what_is_no_secret_is_found(seen: Seen, sink: str) -> None:
+    planted = Canary("namespace", seen.life.tenant.namespace.encode())
+    text = {"status": b"AuthenticationFailed"}.get(sink, planted.value)
+
+    assert Scanner([Canary(sink, text)]).scan(seen.sinks[sink])
+    assert b'"level": "debug"' in seen.sinks["own log"]

@@ -602,3 +602,21 @@ def test_of_a_store_only_what_is_kept_for_its_namespace_is_asked_for() -> None:
 
     assert world.vault.calls == [own]
     assert world.says == {"Ready": "!FieldMissing", "Stalled": "FieldMissing"}
+
+
+def test_who_waits_for_a_vault_that_failed_before_it_was_asked_waits_in_peace() -> None:
+    world = synced()
+    world.vault.failure = Unreachable("away")
+    world.open()
+    run(world.places.check(WAY))
+    world.woken.clear()
+    for _ in range(20):
+        world.step()
+        world.fetch(0.01)
+
+    assert len(world.woken) <= 2
+    world.vault.failure = None
+    world.fetch(60.0)
+    world.step()
+    assert world.says == {"Ready": "Synced", "Fresh": "Synced"}
+    assert world.step().name == "nothing"

@@ -302,7 +302,7 @@ class Places:
             return
         place.waiting.add(user)
         place.wanted = max(place.wanted, after)
-        if place.began == -inf:
+        if place.began == -inf and not place.failures:
             place.due = -inf
         if _is_due(place, self._clock()):
             self._add(key, Lane.URGENT)
@@ -316,6 +316,8 @@ class Places:
         if now < link.quiet_until and link.failure:
             if _is_due(place, now):
                 self._failed(place, link.failure, now)
+                # Who waits is told once, not again and again until it is over.
+                place.due = link.quiet_until
             return link.quiet_until - now
         if wait := _wait(link, key.place, place, now):
             return wait

@@ -491,15 +491,29 @@ def test_a_connection_of_another_namespace_is_used_by_its_access() -> None:
     world.step()
     assert world.said == "!ConnectionMissing"
 
-    body["spec"]["access"] = {"namespaces": ["te*"], "keys": ["/elsewhere/**"]}
+    team = {"matchLabels": {"team": "a"}}
+    body["spec"]["access"] = {"namespaceSelector": team, "keys": ["/elsewhere/**"]}
     world.connections.put(edited(body, resourceVersion="3"))
+    for labels in (None, {"team": "b"}):
+        if labels:
+            world.connections.namespaces.put(NAMESPACE, labels)
+        world.step()
+        assert world.said == "!ConnectionMissing"
+
+    world.connections.namespaces.put(NAMESPACE, {"team": "a"})
+    world.now += 3600.0
+    world.step()
+    assert world.said == "!StoreInvalid"
+
+    body["spec"]["access"] = {"namespaces": ["te*"], "keys": ["/elsewhere/**"]}
+    world.connections.put(edited(body, resourceVersion="4"))
     world.places.connect(way, 2, world.parameters, world.now)
     world.step()
     assert world.said == "!StoreInvalid"
     assert world.parameters.kept == {}
 
     body["spec"]["access"] = {"namespaces": ["te*"], "keys": ["/kept/**"]}
-    world.connections.put(edited(body, resourceVersion="4"))
+    world.connections.put(edited(body, resourceVersion="5"))
     world.places.connect(way, 3, world.parameters, world.now)
     world.step()
     assert world.parameters.values == {TOKEN: CANARY.encode()}

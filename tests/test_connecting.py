@@ -187,6 +187,25 @@ def test_without_traffic_it_is_checked_now_and_then(office: Office) -> None:
     assert office.cluster.calls == []
 
 
+def test_a_vault_that_counts_calls_by_the_day_is_checked_every_few_hours(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doppler = providers.load("doppler")
+    slow = replace(doppler.PROVIDER, check_seconds=4 * 3600.0)
+    monkeypatch.setattr(doppler, "PROVIDER", slow)
+    office.store_token()
+
+    assert office.look() == 4 * 3600.0
+    office.now += 4 * 3600.0 - 1.0
+    office.look()
+    assert office.vault.calls == ["check"]
+    assert office.said == ("True", "Verified")
+
+    office.now += 2.0
+    office.look()
+    assert office.vault.calls == ["check", "check"]
+
+
 def test_after_a_restart_a_status_that_is_good_is_believed(office: Office) -> None:
     office.store_token()
     office.look()

@@ -1,6 +1,7 @@
 """The places of vaults, against a session that answers as it is told."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -19,7 +20,7 @@ from vaultferry.core.errors import (
     Unreachable,
 )
 from vaultferry.core.urgency import Lane
-from vaultferry.places import Around, PlaceKey, Places
+from vaultferry.places import DEFAULT_ROOM, Around, PlaceKey, Places
 from vaultferry.views import Key
 
 CONNECTION = Key("team", "vault")
@@ -30,7 +31,7 @@ USERS = [Key("team", f"db-{number}") for number in range(5)]
 class World:
     """Places that are worked on when they are due, by a clock of its own."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, room: int = DEFAULT_ROOM) -> None:
         self.now = 1_000.0
         self.due: dict[PlaceKey, float] = {}
         self.woken: list[tuple[Key, Lane]] = []
@@ -46,6 +47,7 @@ class World:
                 lambda: 1_700_000_000.0 + self.now,
                 self.counted.append,
                 self.used.append,
+                room,
             ),
         )
         self.vault = Vault({name: {"A": b"1"} for name in names})
@@ -137,6 +139,38 @@ def test_a_place_is_fetched_once_in_the_shortest_interval_of_its_users() -> None
     there.work(10 * 600.0)
 
     assert len(there.vault.calls) == 10
+
+
+def test_of_the_intervals_of_users_that_went_or_changed_none_counts() -> None:
+    there = world(users=3, interval=600.0)
+    there.use(USERS[0], "a", interval=60.0)
+    there.use(USERS[0], "a", interval=HOUR)
+    there.use(USERS[1], "a", interval=60.0)
+    there.places.forget(USERS[1])
+    there.use(USERS[2], "a", interval=HOUR)
+
+    there.work(10 * HOUR)
+
+    assert len(there.vault.calls) == 10
+
+
+def test_who_waits_and_changes_its_interval_goes_on_waiting() -> None:
+    there = World("a")
+    there.use(USERS[0], "a")
+    there.want(USERS[0])
+    there.use(USERS[0], "a", interval=600.0)
+    there.work()
+
+    assert there.wakes() == {USERS[0]}
+
+
+def test_a_user_more_costs_the_same_however_many_there_are() -> None:
+    there, began = World("a"), time.process_time()
+    for number in range(20_000):
+        there.use(Key("team", f"user-{number}"), "a")
+
+    # A look at all of them for each one more takes ten times as long.
+    assert time.process_time() - began < 2.0
 
 
 def test_what_is_never_refreshed_is_fetched_when_it_is_wanted() -> None:

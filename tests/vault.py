@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from vaultferry.core.budget import Quota
 from vaultferry.core.document import Document
-from vaultferry.core.errors import Failure, PlaceForbidden
+from vaultferry.core.errors import Failure, PlaceForbidden, RateLimited
 
 
 @dataclass
@@ -80,3 +81,35 @@ class ListeningVault(Vault):
         for _ in range(said):
             yield
         await asyncio.sleep(self.lasts)
+
+
+@dataclass
+class LimitedVault(Vault):
+    """One that lets so many calls through in a minute of its clock, and says so."""
+
+    clock: Callable[[], float] = lambda: 0.0
+    limit: int = 60
+    says: bool = True
+    left: int = 0
+    ends: float = 0.0
+    quota: Quota | None = None
+    refused: int = 0
+
+    async def fetch(self, place: str, known: Document | None) -> Document:
+        self._count()
+        return await super().fetch(place, known)
+
+    async def check(self) -> None:
+        self._count()
+        await super().check()
+
+    def _count(self) -> None:
+        now = self.clock()
+        if now >= self.ends:
+            self.left, self.ends = self.limit, now + 60.0
+        self.left -= 1
+        if self.says:
+            self.quota = Quota(self.limit, max(0, self.left), self.ends - now)
+        if self.left < 0:
+            self.refused += 1
+            raise RateLimited("the vault was asked too often", wait=self.ends - now)

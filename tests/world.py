@@ -11,7 +11,7 @@ from vaultferry.core.events import Event
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.secret import Content
 from vaultferry.core.vaultsecret import Status, VaultSecret
-from vaultferry.places import Around, PlaceKey, Places
+from vaultferry.places import DEFAULT_ROOM, Around, PlaceKey, Places
 from vaultferry.reconcile import Reconciler, Result, Surroundings
 from vaultferry.sourcing import VaultSource
 from vaultferry.views import Key, Secrets, VaultSecrets
@@ -21,6 +21,8 @@ KEY = Key(NAMESPACE, NAME)
 
 class World:
     """What surrounds a reconciliation; a watch tells the views when asked to."""
+
+    room = DEFAULT_ROOM
 
     def __init__(self, ring: Keyring | None = None, **spec: Any) -> None:
         self.cluster = StandIn()
@@ -46,7 +48,12 @@ class World:
             lambda place, _: self.due.append(place),
             lambda key, _: self.woken.append(key),
             self.told.append,
-            Around(lambda: self.now, lambda: self.seconds, self.counted.append),
+            Around(
+                lambda: self.now,
+                lambda: self.seconds,
+                self.counted.append,
+                room=self.room,
+            ),
         )
         around = Surroundings(
             now=lambda: self.wall,

@@ -29,8 +29,6 @@ from vaultferry.views import Key, Secrets
 TOKEN_TYPE = "vaultferry.dev/token"  # noqa: S105 - the name of a type
 """A Secret of this type consents to hold the token of a connection."""
 
-# Where nothing is fetched, the vault is asked for little so often whether it answers.
-_CHECK_SECONDS = 300.0
 _RETRY_SECONDS = 60.0
 
 
@@ -72,18 +70,20 @@ class Connector:
         try:
             await self._open(key, resource)
             webhook = await self._sign(key, resource)
+            module, _ = _understood(resource)
         except ConnectionNotReady as failure:
             self.places.disconnect(key)
             self.signers.drop(key)
             self._judge(key, failure)
             await self._report(key, resource, failure)
             return inf
-        if not self._is_heard(key):
+        rest = module.PROVIDER.check_seconds
+        if not self._is_heard(key, rest):
             await self.places.check(key)
         unwell = self.places.health(key)
-        if unwell or self._is_heard(key):
+        if unwell or self._is_heard(key, rest):
             await self._report(key, resource, unwell, webhook)
-        return _RETRY_SECONDS if unwell else _CHECK_SECONDS
+        return _RETRY_SECONDS if unwell else rest
 
     async def _open(self, key: Key, resource: VaultConnection) -> None:
         """Open a session, unless the one that is open has this spec and this token.
@@ -209,9 +209,9 @@ class Connector:
         self.signers.drop(key)
         self.connections.is_signed_by(key, None)
 
-    def _is_heard(self, key: Key) -> bool:
-        """Tell whether the vault answered well not long ago."""
-        return self.places.heard(key) > self.clock() - _CHECK_SECONDS
+    def _is_heard(self, key: Key, seconds: float) -> bool:
+        """Tell whether the vault answered well so short a time ago."""
+        return self.places.heard(key) > self.clock() - seconds
 
     def _judge(self, key: Key, failure: ConnectionNotReady | None) -> None:
         """Note why a connection cannot be used; tell its users what is news."""

@@ -9,11 +9,11 @@ Where a vault fails, its connection is left alone for a while: one call then tel
 whether it is back, whatever the number of its places.
 """
 
-from collections.abc import Callable, Collection, Hashable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import count
 from math import inf
+from secrets import token_bytes
 from typing import NamedTuple
 
 import structlog
@@ -22,14 +22,16 @@ from vaultferry.core import refresh
 from vaultferry.core.backoff import is_outage
 from vaultferry.core.document import Document
 from vaultferry.core.errors import Failure, VaultFailure
-from vaultferry.core.provider import Batching, Session, Streaming
+from vaultferry.core.provider import Session, Streaming
+from vaultferry.core.shelf import Shelf
 from vaultferry.core.urgency import Lane
+from vaultferry.links import Answer, Link, Place
 from vaultferry.views import Key
+
+__all__ = ["Answer", "Around", "PlaceKey", "Places"]
 
 log = structlog.get_logger()
 
-# Of one place: many who want it at a time are answered at once.
-_SPACING_SECONDS = 1.0
 # Between calls to a vault that does not answer, but after the first failure: most
 # failures are over after a moment.
 _PAUSE_SECONDS = 60.0
@@ -39,9 +41,10 @@ _FIRST_PAUSE_SECONDS = 5.0
 _TOLD_SECONDS = 5.0
 _TOLD_EACH_SECONDS = 30.0
 _TOLD_AHEAD_SECONDS = 5 * _TOLD_EACH_SECONDS
-# Places that share a call are collected for so long, from the first that is due; and
-# the next of these calls is made so much later, because what has them limits calls.
-_GATHER_SECONDS = 0.05
+# No place: by it those of a connection are called that wait for its vault's limit.
+_LINE = ""
+
+DEFAULT_ROOM = 128 * 1024 * 1024
 
 _CHANGED, _SAME = "changed", "unchanged"
 
@@ -51,91 +54,6 @@ class PlaceKey(NamedTuple):
 
     connection: Key
     place: str
-
-
-@dataclass(frozen=True, repr=False)
-class Answer:
-    """What is known of a place; without a `repr`, because it holds values."""
-
-    document: Document | None = None
-    stamp: int = 0
-    """Another one where the values are others, or from elsewhere; 0: there is no
-    document."""
-
-    asked: float = -inf
-    """When the document was asked for that is at hand, or was found unchanged."""
-
-    failure: Failure | None = None
-    """Why the last attempt brought none, if it did not."""
-
-    tried: float = -inf
-    """When that attempt was made, or would have been but for the vault's failing."""
-
-    is_lasting: bool = False
-    """Whether that is worth to be told where the last good Secret is there."""
-
-
-@dataclass(eq=False, repr=False)
-class _Place:
-    users: dict[Key, float] = field(default_factory=dict)
-    """VaultSecrets, each with its interval."""
-
-    waiting: set[Key] = field(default_factory=set)
-    """Those of them that cannot go on without an answer."""
-
-    answer: Answer = Answer()
-    began: float = -inf
-    is_busy: bool = False
-    """Whether it is being fetched, be it along with another one."""
-
-    wanted: float = -inf
-    due: float = inf
-    failures: int = 0
-    failing_since: float = 0.0
-
-    @property
-    def interval(self) -> float:
-        return min(self.users.values(), default=inf)
-
-
-@dataclass(eq=False, repr=False)
-class _Link:
-    """A connection that is open: its session, its health and its places."""
-
-    version: Hashable
-    session: Session
-    heard: float
-    places: dict[str, _Place] = field(default_factory=dict)
-    failure: VaultFailure | None = None
-    failed: float = -inf
-    """When the failure began."""
-
-    quiet_until: float = -inf
-    opens: float = inf
-    """When the places that share a call are fetched; inf: nobody said yet."""
-
-    told: float = -inf
-    """When the vault was last taken at its word that something changed."""
-
-    told_until: float = -inf
-    """How far ahead of its share it is by that."""
-
-    @cached_property
-    def batching(self) -> Batching | None:
-        """The session, if places share its calls: to find that out takes long."""
-        return self.session if isinstance(self.session, Batching) else None
-
-    @cached_property
-    def streaming(self) -> Streaming | None:
-        """The session, if its vault is to be listened to."""
-        session = self.session
-        if isinstance(session, Streaming) and session.listens:
-            return session
-        return None
-
-    def shares(self, place: str) -> bool:
-        """Tell whether a place shares its calls with others."""
-        return self.batching is not None and self.batching.shares(place)
 
 
 @dataclass(frozen=True)
@@ -153,6 +71,9 @@ class Around:
 
     used: Callable[[Key], None] = lambda _: None
     """Is told of a connection that has another session, first users, or no more."""
+
+    room: int = DEFAULT_ROOM
+    """How many bytes of documents are kept."""
 
 
 class Places:
@@ -180,12 +101,27 @@ class Places:
         self._wall = around.wall
         self._count = around.count
         self._tell_used = around.used
-        self._links: dict[Key, _Link] = {}
+        self._links: dict[Key, Link] = {}
         self._used: dict[Key, frozenset[PlaceKey]] = {}
         self._stamps = count(1)
+        self._needy: set[Key] = set()
+        """VaultSecrets that wanted an answer, and have not come to read it."""
+
+        self._shelf: Shelf[Place] = Shelf(around.room)
+        self._secret = token_bytes(32)
 
     def __len__(self) -> int:
         return sum(len(link.places) for link in self._links.values())
+
+    @property
+    def kept(self) -> int:
+        """How many bytes of documents are kept, about."""
+        return self._shelf.size
+
+    @property
+    def in_line(self) -> int:
+        """How many places wait because their vault lets few calls through."""
+        return sum(len(link.allowance) for link in self._links.values())
 
     def version(self, connection: Key) -> Hashable:
         """Return what the session of a connection was opened with; None: no session."""
@@ -205,12 +141,13 @@ class Places:
             session: the session.
             heard: when its vault last answered well; -inf: nobody knows.
         """
-        self._links[connection] = _Link(version, session, heard)
+        self._drop(connection)
+        self._links[connection] = Link(version, session, heard)
         self._tell_used(connection)
 
     def disconnect(self, connection: Key) -> None:
         """Forget a session and all that it answered."""
-        self._links.pop(connection, None)
+        self._drop(connection)
         self._tell_used(connection)
 
     def streaming(self, connection: Key) -> Streaming | None:
@@ -240,7 +177,7 @@ class Places:
         for name, place in link.places.items():
             if place.interval < inf:
                 place.wanted = now
-                self._add(PlaceKey(connection, name), _lane(place))
+                self._add_all(connection, link, [name])
         return inf
 
     def session(self, connection: Key) -> Session | None:
@@ -273,6 +210,7 @@ class Places:
 
     def use(self, user: Key, places: Mapping[PlaceKey, float]) -> None:
         """Say which places a VaultSecret uses, each with an interval in seconds."""
+        self._needy.discard(user)
         for left in self._used.get(user, frozenset()) - places.keys():
             self._leave(user, left)
         for key, interval in places.items():
@@ -281,13 +219,16 @@ class Places:
 
     def forget(self, user: Key) -> None:
         """Forget a VaultSecret, and the places that only it used."""
-        for key in self._used.pop(user, frozenset()):
-            self._leave(user, key)
+        self.use(user, {})
+        del self._used[user]
 
     def look(self, key: PlaceKey) -> Answer:
         """Return what is known of a place, without a call."""
         place = self._find(key)
-        return place.answer if place else Answer()
+        if place is None:
+            return Answer()
+        self._shelf.use(place)
+        return place.answer
 
     def want(self, user: Key, key: PlaceKey, after: float) -> None:
         """Have a user woken when there is an answer that was asked for after a time.
@@ -302,25 +243,32 @@ class Places:
             return
         place.waiting.add(user)
         place.wanted = max(place.wanted, after)
-        if place.began == -inf and not place.failures:
+        self._needy.add(user)
+        if place.dropped or (place.began == -inf and not place.failures):
             place.due = -inf
-        if _is_due(place, self._clock()):
+        if place.is_due(self._clock()):
             self._add(key, Lane.URGENT)
 
     async def __call__(self, key: PlaceKey) -> float:
         """Fetch a place if it is due; return the seconds until it is again, or inf."""
         link, place = self._links.get(key.connection), self._find(key)
-        if link is None or place is None:
+        if link is None:
             return inf
         now = self._clock()
         if now < link.quiet_until and link.failure:
-            if _is_due(place, now):
-                self._failed(place, link.failure, now)
-                # Who waits is told once, not again and again until it is over.
-                place.due = link.quiet_until
+            self._leave_alone(link, place, link.failure, now)
             return link.quiet_until - now
-        if wait := _wait(link, key.place, place, now):
+        if place is None:
+            return self._call_up(key.connection, link, now)
+        return await self._turn(key, link, place, now)
+
+    async def _turn(self, key: PlaceKey, link: Link, place: Place, now: float) -> float:
+        """Fetch a place if it is due and its turn; return the seconds until it is."""
+        if wait := link.wait(key.place, now):
             return wait
+        if not link.lets(key.place, now):
+            self._add(PlaceKey(key.connection, _LINE), Lane.ROUTINE)
+            return inf
         await self._fetch(key.connection, link, self._together(key, link, now))
         return max(0.0, place.due - self._clock())
 
@@ -329,7 +277,10 @@ class Places:
         link = self._links.get(connection)
         if link is None or self._clock() < link.quiet_until:
             return
+        if link.allowance.budget.wait(self._clock(), is_first=False):
+            return
         began = self._begin(link)
+        link.allowance.budget.spend(began)
         try:
             await link.session.check()
         except VaultFailure as failure:
@@ -337,31 +288,35 @@ class Places:
         else:
             self._count("checked")
             self._answered(connection, link)
+        finally:
+            link.note(self._clock())
 
-    def _together(self, key: PlaceKey, link: _Link, now: float) -> list[str]:
+    def _call_up(self, connection: Key, link: Link, now: float) -> float:
+        """Have those fetched whose turn it is; return the seconds until others' is."""
+        called, wait = link.allowance.call_up(now)
+        self._add_all(connection, link, called)
+        return wait
+
+    def _add_all(self, connection: Key, link: Link, names: Iterable[str]) -> None:
+        for name in names:
+            self._add(PlaceKey(connection, name), link.places[name].lane)
+
+    def _together(self, key: PlaceKey, link: Link, now: float) -> list[str]:
         """Return a place and those that are fetched along; call for the next ones."""
-        if link.batching is None or not link.shares(key.place):
+        if link.batching is None:
             return [key.place]
-        due = [
-            name
-            for name, place in link.places.items()
-            if name != key.place and _is_free(place, now) and link.shares(name)
-        ]
-        # Those that somebody waits for come first.
-        due.sort(key=lambda name: not link.places[name].waiting)
-        along = link.batching.batch - 1
-        for name in due[along : along + 1]:
-            self._add(PlaceKey(key.connection, name), _lane(link.places[name]))
-        return [key.place, *due[:along]]
+        others, more = link.along(key.place, now), link.batching.batch - 1
+        self._add_all(key.connection, link, others[more : more + 1])
+        return [key.place, *others[:more]]
 
-    async def _fetch(self, connection: Key, link: _Link, names: list[str]) -> None:
+    async def _fetch(self, connection: Key, link: Link, names: list[str]) -> None:
         began = self._begin(link)
         places = {name: link.places[name] for name in names}
         for place in places.values():
             place.began, place.is_busy = began, True
         known = {name: place.answer.document for name, place in places.items()}
         try:
-            found = await _asked(link, known)
+            found = await link.fetch(known)
         except VaultFailure as failure:
             self._blame(connection, link, failure, began)
             self._settle(connection, link, places, dict.fromkeys(names, failure), began)
@@ -371,10 +326,12 @@ class Places:
             # One call, by what says most of it.
             self._count(min(ended, key=lambda end: (end != _CHANGED, end == _SAME)))
         finally:
-            for place in places.values():
+            link.note(self._clock())
+            for name, place in places.items():
+                link.allowance.forget(name)
                 place.is_busy = False
 
-    def _begin(self, link: _Link) -> float:
+    def _begin(self, link: Link) -> float:
         """Begin a call; where the vault fails, no other is made until this is over."""
         now = self._clock()
         if link.failure:
@@ -382,7 +339,7 @@ class Places:
         return now
 
     def _blame(
-        self, connection: Key, link: _Link, failure: VaultFailure, began: float
+        self, connection: Key, link: Link, failure: VaultFailure, began: float
     ) -> None:
         """Take in that a call failed which is the connection's fault.
 
@@ -392,6 +349,8 @@ class Places:
         before, now = link.failure, self._clock()
         if before is None:
             link.failed = now
+            # What they wait for now is the vault, as all others do.
+            self._add_all(connection, link, link.allowance.dissolve())
         is_again = before is not None and began > link.failed
         pause = _PAUSE_SECONDS if is_again else _FIRST_PAUSE_SECONDS
         quiet = now + max(pause, failure.wait)
@@ -406,7 +365,7 @@ class Places:
             )
             self._tell(connection)
 
-    def _answered(self, connection: Key, link: _Link) -> None:
+    def _answered(self, connection: Key, link: Link) -> None:
         link.heard = self._clock()
         link.quiet_until = -inf
         if link.failure is None:
@@ -417,9 +376,18 @@ class Places:
         for name, place in link.places.items():
             if place.failures:
                 place.due = -inf
-                self._add(PlaceKey(connection, name), _lane(place))
+                self._add_all(connection, link, [name])
 
-    def _failed(self, place: _Place, failure: Failure, tried: float) -> None:
+    def _leave_alone(
+        self, link: Link, place: Place | None, failure: VaultFailure, now: float
+    ) -> None:
+        """Take in that a place was not had because its vault is left alone."""
+        if place and place.is_due(now):
+            self._failed(place, failure, now)
+            # Who waits is told once, not again and again until it is over.
+            place.due = link.quiet_until
+
+    def _failed(self, place: Place, failure: Failure, tried: float) -> None:
         """Take in that a place was not had; wake who waits, and all if that lasts."""
         now, before = self._clock(), place.answer
         if not place.failures:
@@ -436,8 +404,8 @@ class Places:
     def _settle(
         self,
         connection: Key,
-        link: _Link,
-        places: Mapping[str, _Place],
+        link: Link,
+        places: Mapping[str, Place],
         found: Mapping[str, Document | Failure],
         asked: float,
     ) -> set[str]:
@@ -450,20 +418,46 @@ class Places:
                 ended.add(one.reason)
             else:
                 ended.add(self._take(place, one, asked))
+                self._keep(PlaceKey(connection, name), place, one)
             place.due = self._next(PlaceKey(connection, name), link, place)
         return ended
 
-    def _take(self, place: _Place, document: Document, asked: float) -> str:
+    def _keep(self, key: PlaceKey, place: Place, document: Document) -> None:
+        """Keep a document, and drop those used longest ago that there is no room for.
+
+        What somebody is about to read stays: else two who wait could for ever take
+        the room from each other.
+        """
+        if self._find(key) is place:
+            self._shelf.put(place, document.size)
+        for other in self._shelf.surplus(self._is_read):
+            if other.answer.document:
+                other.dropped = other.answer.document.digest(self._secret)
+                other.answer = replace(other.answer, document=None)
+
+    def _is_read(self, place: Place) -> bool:
+        return self._needy.isdisjoint(place.users)
+
+    def _take(self, place: Place, document: Document, asked: float) -> str:
         """Take in an answer; wake who waits, and all if anything is another now."""
         before = place.answer
-        same = before.document is not None and _is_same(before.document, document)
+        same = self._is_same(place, document)
         stamp = before.stamp if same else next(self._stamps)
         place.answer, place.failures = Answer(document, stamp, asked), 0
+        place.dropped = None
         is_news = before.failure is not None or not same
         self._release(place, place.users if is_news else ())
         return _SAME if same else _CHANGED
 
-    def _release(self, place: _Place, others: Collection[Key]) -> None:
+    def _is_same(self, place: Place, document: Document) -> bool:
+        """Tell whether all is as it was that a VaultSecret can take from a place."""
+        before = place.answer.document
+        if before is None:
+            known = place.dropped
+            return known is not None and known == document.digest(self._secret)
+        return (before.values, before.origins) == (document.values, document.origins)
+
+    def _release(self, place: Place, others: Collection[Key]) -> None:
         """Wake who waits, and others."""
         waiting, place.waiting = place.waiting, set()
         for user in {*waiting, *others}:
@@ -474,14 +468,15 @@ class Places:
         if link is None:
             return
         is_first = not link.places
-        place = link.places.setdefault(key.place, _Place())
+        place = link.places.setdefault(key.place, Place())
         if is_first:
             self._tell_used(key.connection)
         if place.users.get(user) == interval:
             return
         before = place.interval
-        place.users[user] = interval
-        if place.interval != before and not place.failures:
+        place.join(user, interval)
+        is_settled = not place.failures and not place.waiting
+        if place.interval != before and is_settled:
             place.due = self._next(key, link, place)
             self._add(key, Lane.LAST)
 
@@ -489,18 +484,24 @@ class Places:
         place, link = self._find(key), self._links.get(key.connection)
         if place is None or link is None:
             return
-        place.users.pop(user, None)
-        place.waiting.discard(user)
+        place.leave(user)
         if not place.users:
             del link.places[key.place]
+            self._shelf.drop(place)
+            link.allowance.forget(key.place)
         if not link.places:
             self._tell_used(key.connection)
 
-    def _find(self, key: PlaceKey) -> _Place | None:
+    def _drop(self, connection: Key) -> None:
+        link = self._links.pop(connection, None)
+        for place in link.places.values() if link else ():
+            self._shelf.drop(place)
+
+    def _find(self, key: PlaceKey) -> Place | None:
         link = self._links.get(key.connection)
         return link.places.get(key.place) if link else None
 
-    def _next(self, key: PlaceKey, link: _Link, place: _Place) -> float:
+    def _next(self, key: PlaceKey, link: Link, place: Place) -> float:
         """Return when a place is due again by itself."""
         if place.failures and link.failure:
             return link.quiet_until
@@ -510,68 +511,3 @@ class Places:
         phase = key.connection if link.shares(key.place) else key
         wait = refresh.until(str(phase), place.interval, self._wall())
         return self._clock() + wait
-
-
-def _lane(place: _Place) -> Lane:
-    """Return the lane of a place: what was never had goes first."""
-    return Lane.ROUTINE if place.answer.document else Lane.URGENT
-
-
-def _is_same(one: Document, other: Document) -> bool:
-    """Tell whether all is the same that a VaultSecret can take from documents."""
-    return (one.values, one.origins) == (other.values, other.origins)
-
-
-def _is_due(place: _Place, now: float) -> bool:
-    return place.wanted > place.began or place.due <= now
-
-
-def _is_free(place: _Place, now: float) -> bool:
-    """Tell whether a place may be fetched along: it is due, and not asked for yet."""
-    rested = now >= place.began + _SPACING_SECONDS
-    return _is_due(place, now) and rested and not place.is_busy
-
-
-def _wait(link: _Link, name: str, place: _Place, now: float) -> float:
-    """Return the seconds until a place is looked at again; 0: it is to be fetched."""
-    if not _is_due(place, now):
-        return place.due - now
-    if now < place.began + _SPACING_SECONDS:
-        return place.began + _SPACING_SECONDS - now
-    if place.is_busy:
-        return _SPACING_SECONDS
-    return _gathering(link, now) if link.shares(name) else 0.0
-
-
-def _gathering(link: _Link, now: float) -> float:
-    """Return the seconds until a place is to ask again whether it is fetched.
-
-    The first one is told when the call is made, and makes it; the others look whether
-    they were fetched along.
-    """
-    if link.opens == inf:
-        link.opens = now + _GATHER_SECONDS
-        return _GATHER_SECONDS
-    if now < link.opens:
-        return _SPACING_SECONDS
-    link.opens = inf
-    return 0.0
-
-
-async def _asked(
-    link: _Link, known: Mapping[str, Document | None]
-) -> Mapping[str, Document | Failure]:
-    """Return what places hold, or why one is not to be had.
-
-    Raises:
-        VaultFailure: the vault did not answer as it ought to.
-    """
-    if link.batching and len(known) > 1:
-        return await link.batching.fetch_several(known)
-    [(place, document)] = known.items()
-    try:
-        return {place: await link.session.fetch(place, document)}
-    except VaultFailure:
-        raise
-    except Failure as failure:
-        return {place: failure}

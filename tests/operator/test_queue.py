@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.running import run
 from vaultferry.core.urgency import Lane
-from vaultferry.operator.queue import SHARE, Closed, WorkQueue
+from vaultferry.operator.queue import SHARE, Closed, WorkQueue, serve
 
 Queue: TypeAlias = WorkQueue[str]
 
@@ -661,3 +661,23 @@ class Model(RuleBasedStateMachine):
 
 
 TestTheQueueIsAsItsModel = Model.TestCase
+
+
+def test_the_loop_turns_while_there_is_work_that_waits_for_nothing() -> None:
+    async def story() -> int:
+        queue: Queue = WorkQueue(lambda: 0.0, group, lambda *_: None)
+        for key in named("a", 1000):
+            queue.add(key, ROUTINE)
+
+        async def once(key: str) -> tuple[float, Lane]:
+            if key == "a999":
+                queue.close()
+            return inf, ROUTINE
+
+        working, turns = asyncio.ensure_future(serve(queue, once)), 0
+        while not working.done():
+            await asyncio.sleep(0)
+            turns += 1
+        return turns
+
+    assert run(story()) > 900

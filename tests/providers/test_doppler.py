@@ -27,7 +27,7 @@ from vaultferry.core.errors import (
     Unreachable,
     VaultFailure,
 )
-from vaultferry.core.provider import Session, Streaming
+from vaultferry.core.provider import Metered, Session, Streaming
 from vaultferry.outbound import Outbound
 from vaultferry.providers import _http, doppler
 
@@ -396,3 +396,27 @@ def test_who_does_not_ask_for_it_is_not_listened_for(*, wanted: bool) -> None:
     assert isinstance(made, Streaming)
     assert made.listens is wanted
     run(outbound.close())
+
+
+def test_what_doppler_says_of_its_limit_is_known_whether_it_answers_or_refuses() -> (
+    None
+):
+    async def story() -> None:
+        there = state()
+        there.rate = Rate(limit=2, seconds=30)
+        async with opened(there) as (_, session):
+            assert isinstance(session, Metered)
+            assert session.quota is None
+            known = await session.fetch(PLACE, None)
+            first = session.quota
+            await session.fetch(PLACE, known)
+            with pytest.raises(RateLimited):
+                await session.fetch(PLACE, known)
+            assert first
+            assert (first.limit, first.left) == (2, 1)
+            # In whole seconds, and by a clock that says no more than seconds either.
+            assert 28 <= first.seconds <= 32
+            assert session.quota
+            assert session.quota.left == 0
+
+    run(story())

@@ -21,6 +21,9 @@ from vaultferry.operator import logs
 from vaultferry.operator.app import Operator
 from vaultferry.operator.hardening import harden
 from vaultferry.operator.settings import DEFAULT_NAMESPACE, Settings
+from vaultferry.places import DEFAULT_ROOM
+
+_MIB = 1024 * 1024
 
 _INSTALLATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -121,6 +124,16 @@ def _installation(
     callback=lambda _context, _option, named: tuple(dict.fromkeys(named)),
     help="A namespace whose VaultConnections may use what the operator itself is at "
     "AWS; may be repeated.",
+)
+@click.option(
+    "--vault-memory",
+    "room",
+    default=DEFAULT_ROOM // _MIB,
+    show_default=True,
+    envvar="VAULTFERRY_VAULT_MEMORY",
+    type=click.IntRange(min=1),
+    callback=lambda _context, _option, given: given * _MIB,
+    help="How many MiB of what vaults answered are kept.",
 )
 def run(log_level: str, **given: Any) -> None:
     """Run the operator against the cluster of KUBECONFIG, or the one it runs in.

@@ -10,6 +10,7 @@ from collections.abc import (
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
+from vaultferry.core.budget import Quota
 from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import Failure
 from vaultferry.core.model import GROUP, Model
@@ -124,6 +125,15 @@ class Batching(Session, Protocol):
         Raises:
             VaultFailure: the vault did not answer as it ought to.
         """
+
+
+@runtime_checkable
+class Metered(Session, Protocol):
+    """A session whose vault says how many calls it still lets through."""
+
+    @property
+    def quota(self) -> Quota | None:
+        """What the vault said last; None: nothing, or not yet."""
 
 
 @runtime_checkable
@@ -257,6 +267,10 @@ class Provider(Generic[S]):
     origin: Callable[[Document, str], str | None] = _origin
     """Returns where the value of a `Wanted.key` really comes from, in canonical form;
     None: from the place itself, or from nowhere. Raises what `pick` does."""
+
+    check_seconds: float = 300.0
+    """How often the vault is asked whether it answers, where nothing is fetched: hours
+    for one that counts calls by the day."""
 
     caseless: bool = False
     """Whether the vault takes small and capital letters in names for the same."""

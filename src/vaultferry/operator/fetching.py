@@ -25,7 +25,7 @@ from vaultferry.operator import clock, push
 from vaultferry.operator.connectionwatch import ConnectionWatch
 from vaultferry.operator.metrics import Metrics
 from vaultferry.operator.namespacewatch import NamespaceWatch
-from vaultferry.operator.queue import Closed, WorkQueue
+from vaultferry.operator.queue import WorkQueue, serve
 from vaultferry.operator.settings import Settings
 from vaultferry.operator.streams import Streams
 from vaultferry.outbound import Outbound
@@ -106,7 +106,7 @@ class Fetching:
         self._news: WorkQueue[Key] = WorkQueue(
             monotonic, attrgetter("namespace"), unmeasured
         )
-        around = Around(monotonic, time, metrics.fetched, self._used)
+        around = Around(monotonic, time, metrics.fetched, self._used, settings.room)
         self.places = Places(self._due.add, wake, self._told, around)
         self.streams = Streams(
             self.places, self._pushed, metrics.stream_ended, monotonic, random.random
@@ -205,12 +205,11 @@ class Fetching:
 
 async def work(queue: WorkQueue[K], handle: Callable[[K], Awaitable[float]]) -> None:
     """Handle the keys of a queue until that is closed."""
-    while True:
-        try:
-            key = await queue.get()
-        except Closed:
-            return
-        queue.done(key, await _once(key, handle))
+
+    async def once(key: K) -> tuple[float, Lane]:
+        return await _once(key, handle), Lane.ROUTINE
+
+    await serve(queue, once)
 
 
 async def _once(key: K, handle: Callable[[K], Awaitable[float]]) -> float:

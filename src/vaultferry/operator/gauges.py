@@ -32,6 +32,14 @@ _SINGLE: Mapping[str, tuple[str, Read]] = {
         "Event streams of vaults that are open.",
         lambda term: len(term.streams),
     ),
+    "vault_documents_bytes": (
+        "What vaults answered, as far as it is kept.",
+        lambda term: term.places.kept,
+    ),
+    "places_limited": (
+        "Places that wait because their vault lets only so many calls through.",
+        lambda term: term.places.in_line,
+    ),
     "workers_busy": ("Keys that are worked on.", lambda term: term.queue.busy),
     "queue_delayed": (
         "Keys that are due later: retries, and what is looked at again.",

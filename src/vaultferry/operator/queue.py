@@ -2,13 +2,13 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from math import inf
 from typing import Generic, TypeVar
 
+from vaultferry.core.lines import Lanes
 from vaultferry.core.urgency import Lane
-from vaultferry.operator.lines import Lanes
 
 K = TypeVar("K", bound=Hashable)
 
@@ -240,6 +240,27 @@ class WorkQueue(Generic[K]):
                 await self._changed.wait()
         except TimeoutError:
             return
+
+
+async def serve(
+    queue: WorkQueue[K], once: Callable[[K], Awaitable[tuple[float, Lane]]]
+) -> None:
+    """Work on one key after the other, until the queue is closed.
+
+    Args:
+        queue: where they wait.
+        once: works on one; returns when it is due again by itself, and in which lane.
+    """
+    while True:
+        try:
+            key = await queue.get()
+        except Closed:
+            return
+        again, lane = await once(key)
+        queue.done(key, again, lane)
+        # What finds nothing to do waits for nothing: without this, ten thousand keys
+        # are one turn of the loop, in which nobody else is served.
+        await asyncio.sleep(0)
 
 
 def _together(_: Hashable) -> None:

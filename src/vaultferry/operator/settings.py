@@ -6,6 +6,7 @@ from vaultferry.core.addresses import Exceptions
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.metadata import DEFAULT_PREFIXES
 from vaultferry.operator.scopes import Scopes
+from vaultferry.places import DEFAULT_ROOM
 
 DEFAULT_NAMESPACE = "vaultferry-system"
 """The namespace that deploy/ puts the operator in."""
@@ -49,6 +50,9 @@ class Settings:
 
     ambient: tuple[str, ...] = ()
     """The namespaces whose connections may use what the operator itself is."""
+
+    room: int = DEFAULT_ROOM
+    """How many bytes of what vaults answered are kept."""
 
     @property
     def scopes(self) -> Scopes:

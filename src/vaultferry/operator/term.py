@@ -26,14 +26,14 @@ from vaultferry.operator.keeping import Keeping
 from vaultferry.operator.leftovers import Leftovers
 from vaultferry.operator.metrics import Metrics
 from vaultferry.operator.publickeys import PublicKeys
-from vaultferry.operator.queue import Closed, WorkQueue
+from vaultferry.operator.queue import WorkQueue, serve
 from vaultferry.operator.recorder import Recorder
 from vaultferry.operator.relist import Relist
 from vaultferry.operator.secretwatch import SecretWatch
 from vaultferry.operator.settings import Settings
 from vaultferry.operator.stopping import insist
 from vaultferry.operator.vaultsecretwatch import VaultSecretWatch
-from vaultferry.reconcile import Reconciler, Result, Surroundings
+from vaultferry.reconcile import Reconciler, Surroundings
 from vaultferry.sourcing import VaultSource
 from vaultferry.views import Key, Secrets, VaultSecrets
 
@@ -147,7 +147,8 @@ class Term:
                 group.create_task(self._keeping.run()),
             ]
             workers = [
-                group.create_task(self._work()) for _ in range(self._settings.workers)
+                group.create_task(serve(self.queue, self._once))
+                for _ in range(self._settings.workers)
             ]
             try:
                 yield
@@ -173,16 +174,7 @@ class Term:
         self._gate.open(scope)
         await self._leftovers.run(scope)
 
-    async def _work(self) -> None:
-        while True:
-            try:
-                key = await self.queue.get()
-            except Closed:
-                return
-            result = await self._once(key)
-            self.queue.done(key, result.again, result.lane)
-
-    async def _once(self, key: Key) -> Result:
+    async def _once(self, key: Key) -> tuple[float, Lane]:
         """Reconcile a key. One bad object stops none."""
         began = monotonic()
         try:
@@ -190,7 +182,7 @@ class Term:
         except Exception:
             log.exception("reconcile broke", namespace=key.namespace, name=key.name)
             self._metrics.reconciled("Unexpected", monotonic() - began)
-            return Result("Unexpected", _POISON_SECONDS)
+            return _POISON_SECONDS, Lane.ROUTINE
         self._metrics.reconciled(result.name, monotonic() - began)
         level = logging.WARNING if result.is_failure else logging.DEBUG
         log.log(
@@ -201,4 +193,4 @@ class Term:
             result=result.name,
             request_id=result.request_id,
         )
-        return result
+        return result.again, result.lane

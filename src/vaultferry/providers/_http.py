@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
+from vaultferry.core.budget import Quota
 from vaultferry.core.errors import AuthenticationFailed, RateLimited, Unreachable
 from vaultferry.outbound import Answer, Outbound, Stream
 from vaultferry.outbound import Unreachable as NotReached
@@ -17,6 +20,9 @@ _LINE = 4096
 _LINE_SECONDS = 0.02
 _LONGEST_WAIT = 3600.0
 _WAIT = 60.0
+
+_QUOTA = ("limit", "remaining", "reset")
+_NUMBER = re.compile(r"[0-9]{1,12}")
 
 _UNREACHABLE = "the vault cannot be reached, or does not answer as it ought to"
 
@@ -39,6 +45,8 @@ class Vault:
         self._address = address
         self._bundle = bundle.encode() if bundle else None
         self._limit = limit
+        self.quota: Quota | None = None
+        """What the vault said last of its limit on calls, if it says anything."""
 
     async def get(self, path: str, headers: Mapping[str, str]) -> Answer:
         """Ask for something; return the answer, whatever its status.
@@ -102,7 +110,7 @@ class Vault:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> Answer:
         try:
-            return await self._outbound.request(
+            answer = await self._outbound.request(
                 method,
                 self._address + path,
                 headers={"User-Agent": "vaultferry", **headers},
@@ -113,6 +121,9 @@ class Vault:
             )
         except NotReached as error:
             detail = str(error)
+        else:
+            self.quota = quota(answer)
+            return answer
         raise unreachable(detail)
 
 
@@ -196,6 +207,29 @@ async def _calm(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     async for line in lines:
         yield line
         await asyncio.sleep(_LINE_SECONDS)
+
+
+def quota(answer: Answer) -> Quota | None:
+    """Return what an answer says of a limit on calls.
+
+    Some vaults write the seconds until there are all calls again, others when that is:
+    what their clock says now is in the answer as well.
+    """
+    found = [answer.headers.get(f"x-ratelimit-{n}", "") for n in _QUOTA]
+    if not all(map(_NUMBER.fullmatch, found)):
+        return None
+    limit, left, resets = map(int, found)
+    wait = float(resets)
+    if wait > _LONGEST_WAIT:
+        wait = wait - _date(answer) if _date(answer) else _WAIT
+    return Quota(max(1, limit), left, min(max(1.0, wait), _LONGEST_WAIT))
+
+
+def _date(answer: Answer) -> float:
+    """Return the seconds since 1970 when an answer was made; 0: it does not say."""
+    with suppress(OverflowError, ValueError):
+        return parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+    return 0.0
 
 
 def _wait(text: str) -> float:

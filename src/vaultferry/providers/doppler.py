@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode
 
+from vaultferry.core.budget import Quota
 from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import (
     ConnectionNotReady,
@@ -166,6 +167,11 @@ class _Session:
         query = config | {"format": "json", "include_dynamic_secrets": "false"}
         self._path = f"/v3/configs/config/secrets/download?{urlencode(query)}"
         self._watch = f"/v3/configs/config/secrets/watch?{urlencode(config)}"
+
+    @property
+    def quota(self) -> Quota | None:
+        """What the vault said last of its limit on calls; see `Metered`."""
+        return self._vault.quota
 
     async def fetch(self, place: str, known: Document | None) -> Document:
         """Return the values of the config; see `Session`."""

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
+from vaultferry.core.budget import Quota
 from vaultferry.core.document import Document, Wanted
 from vaultferry.core.errors import ConnectionNotReady, ReferenceInvalid
 from vaultferry.core.model import Model
@@ -232,6 +233,11 @@ class _Session:
         self._project = settings.project_id
         self._finding = asyncio.Lock()
         self._has_version_4 = True
+
+    @property
+    def quota(self) -> Quota | None:
+        """What the vault said last of its limit on calls; see `Metered`."""
+        return self._vault.quota
 
     async def fetch(self, place: str, known: Document | None) -> Document:
         """Return what is in a folder and what it imports; see `Session`."""

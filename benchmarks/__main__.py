@@ -12,8 +12,10 @@ from pathlib import Path
 
 from benchmarks import (
     bare,
+    doppler,
     eso,
     machine,
+    objects,
     own,
     rivals,
     sealedsecrets,
@@ -51,10 +53,38 @@ async def measure(
         rest = wanted.rest_seconds
         theirs = await rivals.measure(prepared, name, rival, count, rest)
         figures |= named(name, theirs)
+    figures |= await at_doppler(prepared, count, wanted)
     if large:
         say(f"{large} of the largest objects")
         figures |= named("largest", await own.largest(prepared, large))
     return with_ratios(figures)
+
+
+async def at_doppler(prepared: Bench, count: int, wanted: Settings) -> Figures:
+    """Measure who takes values from a vault: of another one, what did best."""
+    figures: Figures = {}
+    best: Figures = {}
+    with doppler.vault() as there:
+        chosen = objects.keys("doppler", count)
+        sides = [doppler.own(prepared, there, chosen)]
+        if "eso" in wanted.versus:
+            versus = wanted.versus["eso"]
+            sides += await asyncio.to_thread(eso.sides, prepared, there, versus, count)
+        for side in sides:
+            say(f"{count} objects: {side.name} at a Doppler")
+            rest = wanted.rest_seconds
+            found = await doppler.measure(prepared, there, side, chosen, rest)
+            rate = found["first_sync.objects_per_s"]
+            if side.name == "own":
+                figures |= named("doppler", found)
+            else:
+                figures[f"eso.doppler.{side.name}.objects_per_s"] = rate
+                best = max(best, found, key=_rate)
+    return figures | named("eso.doppler", best)
+
+
+def _rate(figures: Figures) -> float:
+    return figures.get("first_sync.objects_per_s", 0.0)
 
 
 async def run(wanted: Settings) -> tuple[Machine, list[Figures]]:

@@ -1,7 +1,7 @@
 """What all phases share: a control plane, its administrator, a key, a folder."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,15 +68,15 @@ class Bench:
         """The keys of the operator."""
         return Keyring.parse([self.root_key])
 
-    def contestant(self) -> Contestant:
-        """Return our operator, not started, with the options that it has by default."""
+    def contestant(self, options: Sequence[str] = ()) -> Contestant:
+        """Return our operator, not started; the options are its own by default."""
         operator = Operator(
             kubeconfig=self.plane.kubeconfig_for_service_account(
                 NAMESPACE, "vaultferry"
             ),
             log=self.folder / "operator.log",
             environ={"ENCRYPTION_KEY": self.root_key},
-            options=(),
+            options=options,
         )
         return Contestant(operator, OPERATOR, objects.collection(), is_true("Ready"))
 

@@ -97,7 +97,8 @@ async def measure(
     contestant = Contestant(rival.program, rival.user, rival.collection(), rival.done)
     async with stopping(rival.program):
         figures = await phases.measure(bench, contestant, chosen, rest_seconds)
-    await bench.remove(chosen)
+        # While it runs: what has a finalizer is not let go by anybody else.
+        await bench.remove(chosen)
     return figures
 
 

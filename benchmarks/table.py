@@ -20,7 +20,7 @@ _UNITS = {
     "peak_mib": "MiB",
     "sealed_kib": "KiB",
 }
-_PHASES = ("bare", "first_sync", "rest", "restart", "change", "largest")
+_PHASES = ("bare", "first_sync", "rest", "restart", "change", "doppler", "largest")
 _HUNDRED = 100
 
 

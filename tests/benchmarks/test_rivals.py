@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from benchmarks import eso, sealedsecrets
+from benchmarks import doppler, eso, sealedsecrets
 from benchmarks.objects import Key
 from benchmarks.rivals import Program
 from benchmarks.usage import has_ended
@@ -76,6 +76,15 @@ def test_an_external_secret_reads_what_its_store_has() -> None:
     wanted = {each["remoteRef"]["key"] for each in made["spec"]["data"]}
     stored = {each["key"] for each in eso.store()["spec"]["provider"]["fake"]["data"]}
     assert wanted == stored == set(CONTENT)
+
+
+def test_at_a_doppler_it_reads_what_ours_reads() -> None:
+    made = eso.manifest(KEY, doppler.FIELDS)
+    store = eso.doppler_store("space", "token")["spec"]["provider"]["doppler"]
+
+    read = {d["secretKey"]: d["remoteRef"]["key"] for d in made["spec"]["data"]}
+    assert read == doppler.FIELDS
+    assert (store["project"], store["config"]) == (doppler.PROJECT, doppler.CONFIG)
 
 
 def test_another_program_is_started_and_stopped_more_than_once(tmp_path: Path) -> None:

@@ -60,6 +60,18 @@ def test_a_change_is_two_writes_and_no_read(figures: Mapping[str, float]) -> Non
     assert figures["change.reads_per_object"] == 0
 
 
+def test_a_doppler_is_asked_for_a_config_and_not_for_each_object(
+    figures: Mapping[str, float],
+) -> None:
+    # For all of them, for the token, and where that takes as long as ten seconds.
+    assert 1 <= figures["doppler.first_sync.vault_calls"] <= 4
+    assert figures["doppler.first_sync.calls.create_secrets"] == 1
+    assert figures["doppler.first_sync.calls.patch_vaultsecrets/status"] == 1
+    assert figures["doppler.refresh.vault_calls"] == 1
+    assert figures["doppler.refresh.writes_per_object"] == 2
+    assert figures["doppler.rest.calls"] == 0
+
+
 def test_the_largest_objects_are_nearly_as_large_as_is_legal(
     figures: Mapping[str, float],
 ) -> None:
@@ -76,6 +88,8 @@ def test_every_promised_figure_is_there(figures: Mapping[str, float]) -> None:
         "rest.lease_calls",
         "restart.reads",
         "change.p99_s",
+        "doppler.first_sync.ratio",
+        "doppler.refresh.memory_mib",
         "largest.memory_mib",
     }
 

@@ -48,6 +48,7 @@ class Doppler(Vault[State]):
         self._routes = Routes(
             {
                 "GET /v3/me": self._me,
+                "GET /v3/projects": self._projects,
                 "POST /v3/auth/oidc": self._login,
                 f"GET {_CONFIG}/secret": self._one,
                 f"GET {_CONFIG}/secrets": self._list,
@@ -116,6 +117,12 @@ class Doppler(Vault[State]):
                 "last_seen_at": _written(self.now),
             }
         )
+
+    def _projects(self, asked: Asked) -> Answer:
+        token = self._token(asked)
+        names = {place.split("/")[0] for place in self.state.configs}
+        items = [{"slug": name} for name in sorted(names) if _reaches(token, name)]
+        return told({"projects": items, "page": 1, "success": True})
 
     def _login(self, asked: Asked) -> Answer:
         given = asked.document()

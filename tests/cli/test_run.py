@@ -52,7 +52,7 @@ def test_without_a_namespace_all_of_the_cluster_is_served() -> None:
     settings = started()
 
     assert (settings.namespaces, settings.scopes) == ((), (None,))
-    assert settings.connections == settings.workers + 4
+    assert settings.connections == settings.workers + 5
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_namespaces_are_named_by_options_or_the_environment(
     settings = started(*options, namespaces=environ)
 
     assert settings.scopes == ("shop", "backup")
-    assert settings.connections == settings.workers + 5
+    assert settings.connections == settings.workers + 6
 
 
 @pytest.mark.parametrize("named", ["", "*", "Shop", "shop/x", "-shop", "a" * 64])

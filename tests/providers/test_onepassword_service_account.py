@@ -369,7 +369,6 @@ def test_a_client_that_is_no_longer_taken_is_made_anew() -> None:
     world = World()
     run(world.session.check())
     world.account.error = Exception("you are not authenticated")
-    world.now += 6 * HOURS
     with pytest.raises(AuthenticationFailed):
         run(world.session.check())
     world.account.error = None
@@ -379,29 +378,12 @@ def test_a_client_that_is_no_longer_taken_is_made_anew() -> None:
     assert world.calls() == ["authenticate", "vaults"]
 
 
-def test_a_connection_that_rests_is_checked_once_in_six_hours() -> None:
+def test_a_check_is_one_call_and_rare() -> None:
     world = World()
+    run(world.session.check())
 
-    async def story() -> None:
-        for _ in range(5 * 12):
-            await world.session.check()
-            world.now += HOURS / 12
-
-    run(story())
     assert world.calls() == ["authenticate", "vaults"]
-
-
-def test_after_a_failure_it_is_checked_at_once() -> None:
-    world = World()
-    run(world.session.check())
-    world.account.error = Exception(NOT_REACHED)
-    with pytest.raises(Unreachable):
-        run(world.session.fetch("web shop/login", None))
-    world.account.error = None
-    world.calls()
-    run(world.session.check())
-
-    assert world.calls() == ["vaults"]
+    assert PROVIDER.check_seconds == 6 * HOURS
 
 
 def test_what_hangs_in_native_code_holds_up_nobody() -> None:

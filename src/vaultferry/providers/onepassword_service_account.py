@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from math import inf
 from typing import NamedTuple
 
 from vaultferry.core import opitem, opref, opstoken
@@ -23,7 +22,6 @@ from vaultferry.core.errors import (
     PlaceForbidden,
     PlaceMissing,
     Unreachable,
-    VaultFailure,
 )
 from vaultferry.core.model import Model
 from vaultferry.core.opitem import Item, Names
@@ -36,9 +34,6 @@ from vaultferry.providers._onepassword_sdk import Sdk, Vault
 
 # What the SDK fetches by one call.
 _MOST = 50
-
-# A connection that rests is believed to be well for so long.
-_CHECK_SECONDS = 6 * 3600.0
 
 # Nobody promises that a vault's version tells of everything.
 _WHOLE_SECONDS = 6 * 3600.0
@@ -64,6 +59,8 @@ PROVIDER = Provider(
     pick=_onepassword.pick,
     origin=_onepassword.origin,
     caseless=True,
+    # What an account may ask in a day is little.
+    check_seconds=6 * 3600.0,
 )
 
 
@@ -84,7 +81,6 @@ class Session:
         """Call nothing yet."""
         self._sdk = sdk
         self._clock = clock
-        self._heard = -inf
         self._titles: dict[str, tuple[str, Names[Titled]]] = {}
         """Of vaults, by id: when they were had, and the items."""
 
@@ -93,9 +89,8 @@ class Session:
         return bool(place)
 
     async def check(self) -> None:
-        """See whether the token is taken, if that is not known; see `Session`."""
-        if self._clock() >= self._heard + _CHECK_SECONDS:
-            await self._vaults()
+        """See whether the token is taken; see `Session`."""
+        await self._vaults()
 
     async def fetch(self, place: str, known: Document | None) -> Document:
         """Return what is in an item; see `Session`."""
@@ -108,15 +103,6 @@ class Session:
         self, known: Mapping[str, Document | None]
     ) -> Mapping[str, Document | Failure]:
         """Return what is in items; see `Batching`."""
-        try:
-            return await self._fetched(known)
-        except VaultFailure:
-            self._heard = -inf
-            raise
-
-    async def _fetched(
-        self, known: Mapping[str, Document | None]
-    ) -> Mapping[str, Document | Failure]:
         vaults = await self._vaults()
         found: dict[str, Document | Failure] = {}
         sought: list[_Sought] = []
@@ -142,7 +128,6 @@ class Session:
         if found is None:
             # There is no vault yet that it may be about.
             raise AuthenticationFailed("the vault does not take the token")
-        self._heard = self._clock()
         return Names(found, lambda vault: vault.id, lambda vault: vault.title)
 
     def _state(self, vault: Vault) -> str:

@@ -48,10 +48,16 @@ def _broken(schema: Schema, value: Any, path: Path) -> Iterator[Fault]:
     itself = json_to_cel(value) if rules else None
     for rule in rules:
         if not _holds(rule["rule"], itself):
-            yield Fault(path, rule["message"])
+            yield Fault(path, _message(rule, itself))
     for name, inner in schema.get("properties", {}).items():
         if name in value:
             yield from _broken(inner, value[name], (*path, name))
+
+
+def _message(rule: Mapping[str, str], itself: Any) -> str:
+    if "message" in rule:
+        return rule["message"]
+    return str(_program(rule["messageExpression"]).evaluate({"self": itself}))
 
 
 def _holds(rule: str, itself: Any) -> bool:

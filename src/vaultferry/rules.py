@@ -5,11 +5,12 @@ a scalar that breaks a rule. They look at keys and prefixes only, because a regu
 expression over all tokens is far over the cost that Kubernetes allows.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from vaultferry.core import resealing
 from vaultferry.core.admission import OTHER_SOURCES
-from vaultferry.core.kubernetestype import REQUIRED, Keys
+from vaultferry.core.kubernetestype import REQUIRED
 from vaultferry.core.location import ENDPOINT, SETTINGS
 from vaultferry.core.secrettype import Fields, SecretType
 from vaultferry.core.vaultsecret import MAX_SEALED
@@ -115,14 +116,9 @@ def spec(
     """
     return (
         *_SOURCE,
-        *(_keys(name, keys) for name, keys in REQUIRED.items()),
-        *(rule for kind in types for rule in _of_type(kind)),
-        *(_takes_location(kind) for kind in types),
-        *(
-            _of_format(name, taken)
-            for name, taken in formats.items()
-            if len(taken) < len(types)
-        ),
+        _keys(),
+        *_of_types(types),
+        _of_formats(types, formats),
     )
 
 
@@ -229,68 +225,141 @@ _SOURCE: tuple[Rule, ...] = (
 )
 
 
-def _keys(kubernetes_type: str, keys: Keys) -> Rule:
+def _keys() -> Rule:
     """Return the rule for the fields alone; formats and templates write other keys."""
-    word = " || " if keys.any else " && "
-    there = word.join(f"'{name}' in self.sealed" for name in keys.names)
+    there, said = "true", "''"
+    for name, keys in REQUIRED.items():
+        word = " || " if keys.any else " && "
+        needed = word.join(f"'{key}' in self.sealed" for key in keys.names)
+        there = f"t == '{name}' ? ({needed}) : {there}"
+        said = f"self.target.type == '{name}' ? ' {name} needs {keys}' : {said}"
     return {
         "rule": "!has(self.target) || !has(self.target.type) || !has(self.sealed) || "
-        f"self.target.type != '{kubernetes_type}' || has(self.target.template) || "
-        "has(self.target.formats) && self.target.formats.exists(f, f != 'fields') || "
-        f"({there})",
-        "message": f"spec.target.type {kubernetes_type} needs {keys} under "
-        "spec.sealed, or from spec.target.formats or spec.target.template",
+        "has(self.target.template) || has(self.target.formats) && "
+        "self.target.formats.exists(f, f != 'fields') || "
+        f"[self.target.type].all(t, {there})",
+        "messageExpression": f"'spec.target.type' + ({said}) + ' under spec.sealed, or "
+        "from spec.target.formats or spec.target.template'",
     }
 
 
-def _takes_location(kind: SecretType) -> Rule:
-    others = [name for name in SETTINGS if name not in kind.location]
-    none = "!has(self.location)"
-    each = " && ".join(f"!has(self.location.{name})" for name in others)
-    return {
-        "rule": f"self.type != '{kind.name}' || {none}"
-        + (f" || ({each})" if kind.location else ""),
-        "message": f"type {kind.name} takes {kind.takes_location}",
-    }
-
-
-def _of_format(name: str, types: tuple[str, ...]) -> Rule:
+def _of_formats(
+    types: tuple[SecretType, ...], formats: Mapping[str, tuple[str, ...]]
+) -> Rule:
+    """Return the rule for formats that are not for every type."""
+    taken, said = "true", "''"
+    for name, takers in formats.items():
+        if len(takers) < len(types):
+            taken = f"f == '{name}' ? self.type in {_list(takers)} : {taken}"
+            said = f"f == '{name}' ? ' is for type {', '.join(takers)}' : {said}"
     return {
         "rule": "!has(self.target) || !has(self.target.formats) || "
-        f"!('{name}' in self.target.formats) || self.type in {_list(types)}",
-        "message": f"format {name} is for type {', '.join(types)} only: take it out of "
-        "spec.target.formats",
+        f"self.target.formats.all(f, {taken})",
+        "messageExpression": f"self.target.formats.filter(f, !({taken})).map(f, "
+        f"'format ' + f + ({said}) + ' only: take it out of spec.target.formats')[0]",
     }
 
 
-def _of_type(kind: SecretType) -> Iterator[Rule]:
-    other = f"self.type != '{kind.name}'"
-    if not kind.methods:
-        yield {
-            "rule": f"{other} || !has(self.authMethod)",
-            "message": f"type {kind.name} takes no spec.authMethod: leave it out",
-        }
-        return
-    names = ", ".join(kind.methods)
+def _of_types(types: tuple[SecretType, ...]) -> Iterator[Rule]:
+    """Yield a rule for each part of a spec that a type has a say in.
+
+    One is for all types, because the API server evaluates every rule with every write,
+    those of a status included, and each look at a field costs it.
+    """
     yield {
-        "rule": f"{other} || !has(self.authMethod) || "
-        f"self.authMethod in {_list(tuple(kind.methods))}",
-        "message": f"type {kind.name} takes spec.authMethod {names}",
+        "rule": f"!has(self.authMethod) || {_holds(types, _takes_method)}",
+        "messageExpression": f"'type ' + self.type + {_said(types, _says_methods)}",
     }
-    for place, (method, fields) in enumerate(kind.methods.items()):
-        absent = (
-            "has(self.authMethod) && " if place == 0 else "!has(self.authMethod) || "
-        )
+    for place, condition in (("sealed", _fits), ("fieldMappings", _maps)):
         yield {
-            "rule": f"{other} || !has(self.sealed) || "
-            f"({absent}self.authMethod != '{method}') || {_fits(fields)}",
-            "message": _takes(kind, method, fields, "sealed"),
+            "rule": f"!has(self.{place}) || "
+            f"{_holds(types, partial(_takes_fields, condition))}",
+            "messageExpression": f"'spec.{place} of type ' + self.type + "
+            f"{_said(types, _says_fields)}",
         }
-        yield {
-            "rule": f"{other} || !has(self.fieldMappings) || "
-            f"({absent}self.authMethod != '{method}') || {_maps(fields)}",
-            "message": _takes(kind, method, fields, "fieldMappings"),
-        }
+    yield {
+        "rule": f"!has(self.location) || {_holds(types, _takes_location)}",
+        "messageExpression": f"'type ' + self.type + {_said(types, _says_location)}",
+    }
+
+
+_Of = Callable[[SecretType], str]
+
+
+def _holds(types: tuple[SecretType, ...], condition: _Of) -> str:
+    """Return an expression for what each type demands; it looks at the type once."""
+    return f"[self.type].all(t, {_chosen(types, condition, 't')})"
+
+
+def _said(types: tuple[SecretType, ...], words: _Of) -> str:
+    return f"({_chosen(types, words, 'self.type')})"
+
+
+def _chosen(types: tuple[SecretType, ...], of: _Of, name: str) -> str:
+    """Return an expression that is another one for each type.
+
+    Args:
+        types: all of them.
+        of: returns the expression of a type.
+        name: what the type of a resource is called.
+    """
+    named: dict[str, list[str]] = {}
+    for kind in types:
+        named.setdefault(of(kind), []).append(kind.name)
+    *others, last = named.items()
+    chosen = last[0]
+    for expression, names in others:
+        chosen = f"{name} in {_list(tuple(names))} ? {expression} : {chosen}"
+    return chosen
+
+
+def _takes_method(kind: SecretType) -> str:
+    taken = f"self.authMethod in {_list(tuple(kind.methods))}"
+    return taken if kind.methods else "false"
+
+
+def _says_methods(kind: SecretType) -> str:
+    if not kind.methods:
+        return "' takes no spec.authMethod: leave it out'"
+    return f"' takes spec.authMethod {', '.join(kind.methods)}'"
+
+
+def _takes_fields(condition: Callable[[Fields], str], kind: SecretType) -> str:
+    return _by_method(kind, lambda _, fields: condition(fields)) or "true"
+
+
+def _says_fields(kind: SecretType) -> str:
+    several = len(kind.methods) > 1
+
+    def words(method: str, fields: Fields) -> str:
+        of = f" with {method}" if several else ""
+        more = f", and may have {', '.join(fields.optional)}" if fields.optional else ""
+        return f"'{of} takes exactly {', '.join(fields.required)}{more}'"
+
+    return _by_method(kind, words) or "''"
+
+
+def _by_method(kind: SecretType, of: Callable[[str, Fields], str]) -> str:
+    """Return an expression that is another one for each method; the first is default.
+
+    Nothing for a type without methods.
+    """
+    chosen = ""
+    for method, fields in kind.methods.items():
+        expression = of(method, fields)
+        given = f"has(self.authMethod) && self.authMethod == '{method}'"
+        chosen = f"({given} ? {expression} : {chosen})" if chosen else expression
+    return chosen
+
+
+def _takes_location(kind: SecretType) -> str:
+    others = [name for name in SETTINGS if name not in kind.location]
+    each = " && ".join(f"!has(self.location.{name})" for name in others)
+    return each if kind.location else "false"
+
+
+def _says_location(kind: SecretType) -> str:
+    return f"' takes {kind.takes_location}'"
 
 
 def _fits(fields: Fields) -> str:
@@ -306,15 +375,6 @@ def _maps(fields: Fields) -> str:
     ]
     known = f"self.fieldMappings.all(m, m.fieldName in {_list(fields.names)})"
     return f"({' && '.join([*required, known])})"
-
-
-def _takes(kind: SecretType, method: str, fields: Fields, place: str) -> str:
-    optional = f", and may have {', '.join(fields.optional)}" if fields.optional else ""
-    of = f"{kind.name} with {method}" if len(kind.methods) > 1 else kind.name
-    return (
-        f"spec.{place} of type {of} takes exactly "
-        f"{', '.join(fields.required)}{optional}"
-    )
 
 
 def _target_name(this: str) -> str:

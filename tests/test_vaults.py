@@ -527,6 +527,18 @@ def test_a_field_that_is_mapped_wins_over_one_of_that_name_from_all() -> None:
     assert world.data == {"A": b"2", "B": b"2"}
 
 
+def test_a_version_that_the_vault_does_not_keep_is_refused() -> None:
+    mapping = [{"fieldName": "token", "reference": "API_TOKEN", "version": 2}]
+    world = VaultWorld({"API_TOKEN": b"1"}, **(SOURCE | {"fieldMappings": mapping}))
+    world.settle()
+
+    assert world.says == {"Ready": "!ReferenceInvalid", "Stalled": "ReferenceInvalid"}
+    [ready, _] = world.status.conditions
+    assert ready.message == (
+        "older versions of a config of Doppler cannot be had: leave version out"
+    )
+
+
 @pytest.mark.parametrize("reference", ["lower", "op://a/b/c", "A B", "../x"])
 def test_a_reference_that_the_vault_does_not_understand_is_refused(
     reference: str,

@@ -118,6 +118,25 @@ def test_a_change_arrives_and_what_was_deleted_or_forbidden_stays(
     assert tenant.get("secret", "db") == before
 
 
+def test_a_field_of_one_version_stays_beside_one_that_follows(
+    tenant: Tenant, store: Store
+) -> None:
+    name = f"/{tenant.namespace}/db/rotated"
+    store.put({name: "first"})
+    store.put({name: "second"})
+    mapping = {"reference": "db/rotated"}
+    fields = [
+        {"fieldName": "now", **mapping},
+        {"fieldName": "before", **mapping, "version": 1},
+    ]
+    ready(tenant, fetched(tenant, "db", fieldMappings=fields))
+    assert tenant.data("db") == {"now": "second", "before": "first"}
+
+    store.put({name: "third"})
+    sync(tenant, "1", "db")
+    eventually(lambda: tenant.data("db") == {"now": "third", "before": "first"})
+
+
 def test_two_hundred_parameters_cost_twenty_calls_at_first_and_each_time(
     tenant: Tenant, store: Store
 ) -> None:

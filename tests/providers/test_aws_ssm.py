@@ -551,6 +551,14 @@ class _Listening(Outbound):
 NONE, APP = settings(), settings(pathPrefix="/app/prod")
 
 
+def test_a_version_of_a_mapping_is_one_of_the_reference() -> None:
+    assert PROVIDER.versioned is not None
+
+    assert PROVIDER.versioned(APP, "db/p", 3) == PROVIDER.find(APP, "db/p:3")
+    with pytest.raises(ReferenceInvalid):
+        PROVIDER.versioned(APP, "db/p:2", 3)
+
+
 @pytest.mark.parametrize(
     ("at", "reference", "place", "canonical"),
     [

@@ -385,12 +385,68 @@ def test_a_server_without_version_4_is_asked_by_version_3_from_then_on(
             "environment": "dev",
             "secretPath": "/app/db",
             "expandSecretReferences": "true",
+            "includeImports": "true",
             "include_imports": "true",
+            "includePersonalOverrides": "false",
             "recursive": "false",
             "viewSecretValue": "true",
         }
 
     within(story)
+
+
+def placed(reference: str, version: int) -> str:
+    """Return the place of a secret in one version."""
+    assert PROVIDER.versioned is not None
+    return PROVIDER.versioned(settings_of(), reference, version).place
+
+
+@pytest.mark.parametrize("faults", [[], [no_version_4()]], ids=["v4", "v3"])
+@pytest.mark.parametrize(
+    ("reference", "at"),
+    [("/app/db/PASS", "/app/db"), ("/app/db/a b?ž", "/app/db"), ("TOP", "/")],
+)
+def test_an_older_version_stays_what_it_was(
+    reference: str, at: str, faults: list[Fault]
+) -> None:
+    async def story(there: Shop) -> None:
+        there.server.faults = faults
+        name, session = reference.rpartition("/")[2], there.session()
+        for value in ("one", "two"):
+            there.project.put("dev", at, name, value)
+        newest = (await session.fetch(at, None)).values[name]
+        secrets = there.project.environments["dev"][at].secrets
+        place = placed(reference, secrets[name].version - 1)
+        known = await session.fetch(place, None)
+
+        assert (newest, known.values) == (b"two", {name: b"one"})
+        assert await session.fetch(place, known) is known
+        there.project.put("dev", at, name, "three")
+        assert (await session.fetch(place, known)).values == {name: b"one"}
+
+    within(story)
+
+
+def test_a_version_that_never_was_is_missing() -> None:
+    async def story(there: Shop) -> None:
+        session = there.session()
+
+        for version in (7, 2**31 - 1):
+            with pytest.raises(PlaceMissing, match="or version of a secret"):
+                await session.fetch(placed("/app/db/PASS", version), None)
+
+    within(story)
+
+
+def test_a_version_is_judged_like_its_secret_and_has_a_call_of_its_own() -> None:
+    assert PROVIDER.versioned is not None
+    newest = PROVIDER.find(settings_of(), "/app//db/PASS")
+    older = PROVIDER.versioned(settings_of(), "/app//db/PASS", 3)
+
+    assert (older.canonical, older.key) == (newest.canonical, newest.key)
+    assert older.place == "3@/app/db/PASS"
+    with pytest.raises(ReferenceInvalid):
+        PROVIDER.versioned(settings_of(), "/app/..", 3)
 
 
 def test_a_server_that_has_neither_version_is_asked_by_both_each_time() -> None:

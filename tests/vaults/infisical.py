@@ -151,9 +151,9 @@ class Infisical(Vault[State]):
             return _no_route(asked)
         wished, (slug, project) = wish(asked), self._asked_project(asked)
         reading = Reading(project, self._rules_for(who, slug), wished)
-        place, secret = reading.one(name)
-        version = asked.query.get("version", str(secret.version))
-        if asked.query.get("type") == "personal" or version != str(secret.version):
+        place, newest = reading.one(name)
+        secret = newest.at(int(asked.query.get("version", newest.version)))
+        if asked.query.get("type") == "personal" or secret is None:
             raise Refused(404, "NotFound", f"Secret {name} not found")
         spelt = wished.path.rstrip("/") or "/" if place == reading.place else place[1]
         body = encoded({"secret": reading.item(place, name, secret, spelt)})

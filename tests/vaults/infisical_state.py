@@ -33,7 +33,18 @@ class Secret(Kept):
     tags: list[str] = []
     metadata: dict[str, str] = {}
     version: int = 1
+    older: dict[int, str] = {}
+    """What it was, by version."""
+
     updated_at: float = 0
+
+    def at(self, version: int) -> "Secret | None":
+        """Return it as it was in a version."""
+        if version == self.version:
+            return self
+        value = self.older.get(version)
+        changes = {"value": value, "version": version}
+        return None if value is None else self.model_copy(update=changes)
 
     @property
     def stored(self) -> str:
@@ -82,6 +93,8 @@ class Project(Kept):
         """Write a secret as a person does: its version grows in any case."""
         folder = self.environments[environment].setdefault(path, Folder())
         secret = folder.secrets.setdefault(name, Secret(value=value, version=0))
+        if secret.version:
+            secret.older[secret.version] = secret.value
         secret.value = value
         secret.version += 1
         secret.updated_at += 1

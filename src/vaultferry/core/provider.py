@@ -257,6 +257,10 @@ class Provider(Generic[S]):
     references: str
     """What a reference looks like, for people."""
 
+    versioned: Callable[[S, str, int], Wanted] | None = None
+    """Returns what a reference means in one version, raises ReferenceInvalid; None:
+    older versions cannot be had."""
+
     rules: tuple[Mapping[str, str], ...] = ()
     """CEL rules of the section: what its schema cannot say, each with a message."""
 

@@ -92,6 +92,9 @@ class FieldMapping(Model):
     reference: Annotated[str, Field(min_length=1, max_length=1024)]
     """Where the value is, as the vault of the connection names it."""
 
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Which version of it, where the vault keeps older ones; default: the newest."""
+
     property: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """The path of a part, where the value is JSON (`database.password`)."""
 

@@ -48,6 +48,12 @@ class Listing(Model):
     imports: list[Import] = []
 
 
+class One(Model):
+    """A secret that was asked for alone."""
+
+    secret: Secret
+
+
 class Project(Model):
     """A project."""
 
@@ -55,6 +61,9 @@ class Project(Model):
 
 
 M = TypeVar("M", bound=Model)
+
+Read = tuple[dict[str, bytes], dict[str, str]]
+"""Values by key, and for some of them where they are from."""
 
 
 def parsed(model: type[M], answer: Answer) -> M:
@@ -78,7 +87,9 @@ def check(answer: Answer) -> None:
     if is_its_own and answer.status == HTTPStatus.FORBIDDEN:
         raise PlaceForbidden("the identity may not read this project and folder")
     if is_its_own and answer.status in _MISSING:
-        raise PlaceMissing("there is no such project, environment or folder")
+        raise PlaceMissing(
+            "there is no such project, environment, folder or version of a secret"
+        )
     _http.check(answer)
 
 
@@ -102,19 +113,29 @@ def is_locked(answer: Answer) -> bool:
     return "temporarily locked" in str(_error(answer).get("message"))
 
 
-def merged(found: Listing, environment: str) -> tuple[dict[str, bytes], dict[str, str]]:
+def one(answer: Answer, _: str) -> Read:
+    """Return the value of a good answer that has one.
+
+    Raises:
+        Failure: it is not shown, or there is none.
+    """
+    return _values([parsed(One, answer).secret]), {}
+
+
+def listed(answer: Answer, environment: str) -> Read:
     """Return values by key, and for the imported ones where they are from.
 
     Later imports win over earlier ones, and the folder's own secrets over all: so
     the server itself answers where it is asked for one.
 
     Args:
-        found: a folder.
+        answer: a good one about a folder.
         environment: where it is.
 
     Raises:
-        PlaceForbidden: the values are not shown.
+        Failure: the values are not shown, or it is no list.
     """
+    found = parsed(Listing, answer)
     values: dict[str, bytes] = {}
     origins: dict[str, str] = {}
     for each in found.imports:

@@ -146,6 +146,10 @@ def _find(settings: Settings, reference: str) -> Wanted:
     return Wanted(place, place, full)
 
 
+def _versioned(settings: Settings, reference: str, version: int) -> Wanted:
+    return _find(settings, f"{reference}:{version}")
+
+
 def _whole(settings: Settings, path: str) -> str:
     """Return the place of all that is below a path: it ends in a slash."""
     if path == "/" and settings.path_prefix is None:
@@ -225,6 +229,7 @@ PROVIDER = Provider(
     settings=Settings,
     token=_token,
     find=_find,
+    versioned=_versioned,
     whole=_whole,
     canonical=_canonical,
     references="the name of a parameter (`/app/prod/db-password`)",

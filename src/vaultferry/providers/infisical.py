@@ -10,10 +10,10 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Annotated
-from urllib.parse import urlencode
+from typing import Annotated, NamedTuple
+from urllib.parse import quote, urlencode
 
 from pydantic import Field
 
@@ -60,14 +60,22 @@ _SIGNATURE = re.compile(r"t=([0-9]{1,15});([0-9a-f]{64})")
 # The defaults differ between the versions of the server: each switch is said.
 _SWITCHES = {
     "expandSecretReferences": "true",
+    # The first servers with version 4 had the old name there as well; what a version
+    # does not know it ignores.
+    "includeImports": "true",
     "include_imports": "true",
+    "includePersonalOverrides": "false",
     "recursive": "false",
     "viewSecretValue": "true",
 }
-# The first servers with version 4 had the old name there as well.
-_SWITCHES_4 = _SWITCHES | {
-    "includeImports": "true",
-    "includePersonalOverrides": "false",
+
+# What a folder imports has versions where it is from.
+_SWITCHES_ONE = {
+    "expandSecretReferences": "true",
+    "includeImports": "false",
+    "include_imports": "false",
+    "type": "shared",
+    "viewSecretValue": "true",
 }
 
 _Folder = Annotated[
@@ -131,6 +139,14 @@ def _find(settings: Settings, reference: str) -> Wanted:
     return Wanted(place, name, _canonical(settings, place, name))
 
 
+def _versioned(settings: Settings, reference: str, version: int) -> Wanted:
+    """Return what only one call for that secret alone answers."""
+    newest = _find(settings, reference)
+    if newest.key in {".", ".."}:
+        raise ReferenceInvalid("a secret of that name has no version: leave it out")
+    return replace(newest, place=f"{version}@{newest.canonical}")
+
+
 def _is_name(text: str) -> bool:
     """Tell whether a secret can have that name; most characters may be in one."""
     fits = text.isprintable() and ":" not in text and len(text) <= _MAX_NAME
@@ -188,6 +204,7 @@ PROVIDER = Provider(
     settings=Settings,
     token=_token,
     find=_find,
+    versioned=_versioned,
     whole=_whole,
     canonical=_canonical,
     references="the name of a secret (`DB_PASSWORD`), or with its folder from the root "
@@ -216,6 +233,26 @@ class _Listed(Document):
     read: float = 0.0
 
 
+class _Wish(NamedTuple):
+    """What a call is to answer."""
+
+    folder: str
+    name: str
+    """A slash and the name of the one secret, for the path; nothing for all."""
+
+    switches: Mapping[str, str]
+    read: Callable[[Answer, str], answers.Read]
+
+
+def _wish(place: str) -> _Wish:
+    version, at, path = place.partition("@")
+    if place.startswith("/") or not at:
+        return _Wish(place, "", _SWITCHES, answers.listed)
+    folder, _, name = path.rpartition("/")
+    switches = {**_SWITCHES_ONE, "version": version}
+    return _Wish(folder or "/", f"/{quote(name, safe='')}", switches, answers.one)
+
+
 class _NoRouteError(Exception):
     """The server does not have such a call: it is of another version."""
 
@@ -240,17 +277,19 @@ class _Session:
         return self._vault.quota
 
     async def fetch(self, place: str, known: Document | None) -> Document:
-        """Return what is in a folder and what it imports; see `Session`."""
-        began, tag = self._clock(), self._tag(known)
-        answer = await self._list(place, tag)
+        """Return what is in a folder and what it imports; see `Session`.
+
+        Or one secret in one version, `VERSION@/FOLDER/NAME`.
+        """
+        began, tag, wish = self._clock(), self._tag(known), _wish(place)
+        answer = await self._asked(wish, tag)
         if answer.status == HTTPStatus.NOT_MODIFIED and known and tag:
             return known
         if answer.status == HTTPStatus.NOT_FOUND:
             # It may be another project that has the slug now.
             self._project = self._settings.project_id
         answers.check(answer)
-        found = answers.parsed(answers.Listing, answer)
-        values, origins = answers.merged(found, self._settings.environment)
+        values, origins = wish.read(answer, self._settings.environment)
         return _Listed(values, answer.headers.get("etag"), origins, began)
 
     async def check(self) -> None:
@@ -266,32 +305,37 @@ class _Session:
         is_old = self._clock() >= known.read + _WHOLE_SECONDS
         return {} if is_old else {"If-None-Match": known.tag}
 
-    async def _list(self, place: str, tag: Mapping[str, str]) -> Answer:
-        """Ask for a folder, in the version that the server has."""
+    async def _asked(self, wish: "_Wish", tag: Mapping[str, str]) -> Answer:
+        """Ask for secrets, in the version that the server has."""
+        where = {
+            "environment": self._settings.environment,
+            "secretPath": wish.folder,
+            **wish.switches,
+        }
         if self._has_version_4:
             with suppress(_NoRouteError):
-                return await self._list_4(place, tag)
+                return await self._asked_4(wish.name, where, tag)
             self._has_version_4 = False
         with suppress(_NoRouteError):
-            return await self._list_3(place, tag)
+            return await self._asked_3(wish.name, where, tag)
         self._has_version_4 = True
         raise _http.unreachable("http-404")
 
-    async def _list_4(self, place: str, tag: Mapping[str, str]) -> Answer:
-        query = {"projectId": await self._project_id()}
-        asked = urlencode(query | self._where(place) | _SWITCHES_4)
-        return await self._get(f"/api/v4/secrets?{asked}", tag)
+    async def _asked_4(
+        self, name: str, where: Mapping[str, str], tag: Mapping[str, str]
+    ) -> Answer:
+        asked = urlencode({"projectId": await self._project_id(), **where})
+        return await self._get(f"/api/v4/secrets{name}?{asked}", tag)
 
-    async def _list_3(self, place: str, tag: Mapping[str, str]) -> Answer:
+    async def _asked_3(
+        self, name: str, where: Mapping[str, str], tag: Mapping[str, str]
+    ) -> Answer:
         settings = self._settings
-        query = {"workspaceSlug": settings.project_slug or ""}
+        project = {"workspaceSlug": settings.project_slug or ""}
         if settings.project_id:
-            query = {"workspaceId": settings.project_id}
-        asked = urlencode(query | self._where(place) | _SWITCHES)
-        return await self._get(f"/api/v3/secrets/raw?{asked}", tag)
-
-    def _where(self, place: str) -> dict[str, str]:
-        return {"environment": self._settings.environment, "secretPath": place}
+            project = {"workspaceId": settings.project_id}
+        asked = urlencode({**project, **where})
+        return await self._get(f"/api/v3/secrets/raw{name}?{asked}", tag)
 
     async def _project_id(self) -> str:
         """Return the id of the project, which version 4 knows by nothing else."""

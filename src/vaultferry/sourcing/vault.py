@@ -8,7 +8,13 @@ from typing import Any
 from vaultferry.connections import Connections
 from vaultferry.core import access, due, extract, refresh, requests
 from vaultferry.core.document import Document, Wanted
-from vaultferry.core.errors import ConnectionMissing, Failure, FieldMissing, NeedsPerson
+from vaultferry.core.errors import (
+    ConnectionMissing,
+    Failure,
+    FieldMissing,
+    NeedsPerson,
+    ReferenceInvalid,
+)
 from vaultferry.core.looked import Looked
 from vaultferry.core.provider import Provider
 from vaultferry.core.source import Source, Viewed
@@ -237,7 +243,7 @@ class VaultSource:
 
 
 def _one(way: _Way, mapping: FieldMapping, answers: Mapping[str, Answer]) -> bytes:
-    wanted = way.provider.find(way.settings, mapping.reference)
+    wanted = _wanted(way, mapping.reference, mapping.version)
     value = _found(way, wanted, answers)
     if value is None:
         raise FieldMissing(
@@ -269,6 +275,17 @@ def _all(
         yield name, values[key]
 
 
+def _wanted(way: _Way, reference: str, version: int | None) -> Wanted:
+    """Return what a reference means, in one version or the newest."""
+    if version is None:
+        return way.provider.find(way.settings, reference)
+    if way.provider.versioned is None:
+        raise ReferenceInvalid(
+            f"older versions of {way.provider.summary} cannot be had: leave version out"
+        )
+    return way.provider.versioned(way.settings, reference, version)
+
+
 def _found(way: _Way, wanted: Wanted, answers: Mapping[str, Answer]) -> bytes | None:
     document = _document(wanted.place, answers)
     if document is None or not _may(way, wanted.canonical):
@@ -297,7 +314,7 @@ def _places(way: _Way, resource: VaultSecret) -> tuple[str, ...]:
     """Return the places that a resource needs; what it may not read is none."""
     raw = resource.raw_spec
     wanted = [
-        way.provider.find(way.settings, str(mapping.get("reference", "")))
+        _wanted(way, str(mapping.get("reference", "")), mapping.get("version"))
         for mapping in raw.get("fieldMappings") or ()
     ]
     named = [each.place for each in wanted if _may(way, each.canonical)]

@@ -33,6 +33,20 @@ _RETRY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
+class _Way:
+    """A connection, and what its spec says to its provider."""
+
+    key: Key
+    resource: VaultConnection
+    module: providers.Module
+    settings: Any
+
+    def version(self, *token: Hashable) -> Hashable:
+        """Return what a session is opened with: a spec, and a Secret if there is."""
+        return (self.resource.uid, self.resource.generation, *token)
+
+
+@dataclass(frozen=True)
 class Connector:
     """Opens VaultConnections, and reports how they do."""
 
@@ -68,16 +82,16 @@ class Connector:
             self.places.disconnect(key)
             return inf
         try:
-            await self._open(key, resource)
-            webhook = await self._sign(key, resource)
-            module, _ = _understood(resource)
+            way = _Way(key, resource, *self._understood(key, resource))
+            await self._open(way)
+            webhook = await self._sign(way)
         except ConnectionNotReady as failure:
             self.places.disconnect(key)
             self.signers.drop(key)
             self._judge(key, failure)
             await self._report(key, resource, failure)
             return inf
-        rest = module.PROVIDER.check_seconds
+        rest = way.module.PROVIDER.check_seconds
         if not self._is_heard(key, rest):
             await self.places.check(key)
         unwell = self.places.health(key)
@@ -85,57 +99,65 @@ class Connector:
             await self._report(key, resource, unwell, webhook)
         return _RETRY_SECONDS if unwell else rest
 
-    async def _open(self, key: Key, resource: VaultConnection) -> None:
+    def _understood(
+        self, key: Key, resource: VaultConnection
+    ) -> tuple[providers.Module, Any]:
+        """Return the provider of a connection, and its settings.
+
+        Raises:
+            ConnectionNotReady: this version does not understand the spec.
+        """
+        try:
+            resource.spec  # noqa: B018 - read for what it raises
+            return self.connections.section(key)
+        except InvalidSpec as error:
+            words = str(error)
+        raise ConnectionNotReady(words)
+
+    async def _open(self, way: _Way) -> None:
         """Open a session, unless the one that is open has this spec and this token.
 
         Raises:
             ConnectionNotReady: the token cannot be had, or the spec is not right.
         """
-        module, settings = _understood(resource)
-        if refusal := self._cannot_select(resource):
+        if refusal := self._cannot_select(way.resource):
             raise ConnectionNotReady(refusal)
-        wanted = module.PROVIDER.token(settings)
+        wanted = way.module.PROVIDER.token(way.settings)
         if not isinstance(wanted, Kept):
-            self.connections.takes_token(key, None)
-            self._open_without_secret(key, resource, wanted)
+            self.connections.takes_token(way.key, None)
+            self._open_without_secret(way, wanted)
             return
-        where = Key(key.namespace, wanted.secret)
-        self.connections.takes_token(key, where)
+        where = Key(way.key.namespace, wanted.secret)
+        self.connections.takes_token(way.key, where)
         seen = self.secrets.get(where)
-        if seen and self._has(key, _version(resource, *seen.identity)):
+        if seen and self._has(way.key, way.version(*seen.identity)):
             return
-        seen, token = await self._token(where, wanted, key.name)
-        version = _version(resource, *seen.identity)
+        seen, token = await self._token(where, wanted, way.key.name)
         try:
-            self._start(key, resource, version, token)
+            self._start(way, way.version(*seen.identity), token)
         except AuthenticationFailed as failure:
             raise ConnectionNotReady(f"Secret {where.name}: {failure}") from None
 
-    def _open_without_secret(
-        self, key: Key, resource: VaultConnection, wanted: Account | Ambient
-    ) -> None:
+    def _open_without_secret(self, way: _Way, wanted: Account | Ambient) -> None:
         """Open a session whose credential is in no Secret; no call is made for it."""
-        version = _version(resource)
-        if self._has(key, version):
+        version = way.version()
+        if self._has(way.key, version):
             return
         if isinstance(wanted, Ambient):
-            self._start(key, resource, version, self._ambient(key, wanted))
+            self._start(way, version, self._ambient(way.key, wanted))
         else:
-            self._start(key, resource, version, Issuer(self.cluster, key, wanted))
+            self._start(way, version, Issuer(self.cluster, way.key, wanted))
 
     def _has(self, key: Key, version: Hashable) -> bool:
         return self.places.version(key) == version
 
-    def _start(
-        self, key: Key, resource: VaultConnection, version: Hashable, given: Given
-    ) -> None:
-        module, settings = _understood(resource)
-        session = module.session(settings, given, self.outbound)
+    def _start(self, way: _Way, version: Hashable, given: Given) -> None:
+        session = way.module.session(way.settings, given, self.outbound)
         # What the status says of this generation is believed: a restart asks nobody.
-        heard = self.clock() if health.is_known(resource) else -inf
-        self.places.connect(key, version, session, heard)
-        self._judge(key, None)
-        self.wake_users(key)
+        heard = self.clock() if health.is_known(way.resource) else -inf
+        self.places.connect(way.key, version, session, heard)
+        self._judge(way.key, None)
+        self.wake_users(way.key)
 
     def _ambient(self, key: Key, wanted: Ambient) -> Mapping[str, bytes]:
         """Return what the operator itself is, where a connection may use it.
@@ -177,21 +199,20 @@ class Connector:
                 raise ConnectionNotReady(f"Secret {where.name} has no key {key}")
         return seen, found
 
-    async def _sign(self, key: Key, resource: VaultConnection) -> Said | None:
+    async def _sign(self, way: _Way) -> Said | None:
         """Have the webhooks of a connection verified; return what becomes of them.
 
         Without what signs them the connection works all the same.
         """
-        module, settings = _understood(resource)
-        webhook = module.PROVIDER.webhook
-        reference = webhook.secret(settings) if webhook else None
+        key, webhook = way.key, way.module.PROVIDER.webhook
+        reference = webhook.secret(way.settings) if webhook else None
         if webhook is None or reference is None:
             self._sign_nothing(key)
             return None
         where = Key(key.namespace, reference.name)
         self.connections.is_signed_by(key, where)
-        seen, about = self.secrets.get(where), (resource.uid, resource.generation)
-        version = (*about, seen.identity if seen else None)
+        seen = self.secrets.get(where)
+        version = way.version(seen.identity if seen else None)
         if said := self.signers.said(key, version):
             return said
         try:
@@ -203,7 +224,7 @@ class Connector:
             words = f"Secret {where.name}: key {reference.key} holds nothing but blanks"
             return self.signers.lack(key, version, words)
         signer = Signer(webhook.verify, secret)
-        return self.signers.put(key, (*about, seen.identity), signer)
+        return self.signers.put(key, way.version(seen.identity), signer)
 
     def _sign_nothing(self, key: Key) -> None:
         self.signers.drop(key)
@@ -236,25 +257,6 @@ class Connector:
         await self.cluster.patch_connection_status(
             *key, {"metadata": guard, "status": changes}
         )
-
-
-def _version(resource: VaultConnection, *token: Hashable) -> Hashable:
-    """Return what a session is opened with: a spec, and a Secret if there is one."""
-    return (resource.uid, resource.generation, *token)
-
-
-def _understood(resource: VaultConnection) -> tuple[providers.Module, Any]:
-    """Return the provider of a connection, and its settings.
-
-    Raises:
-        ConnectionNotReady: this version does not understand the spec.
-    """
-    try:
-        resource.spec  # noqa: B018 - read for what it raises
-        return providers.of(resource.raw_spec)
-    except InvalidSpec as error:
-        words = str(error)
-    raise ConnectionNotReady(words)
 
 
 def _check_consent(seen: Seen, content: Content, name: str) -> None:

@@ -11,7 +11,7 @@ from tests.running import run
 from tests.vaults.doppler import Doppler
 from tests.vaults.doppler_state import State, Token
 from tests.vaults.server import Server
-from vaultferry import places
+from vaultferry import links, places
 from vaultferry.core.addresses import Exceptions
 from vaultferry.core.urgency import Lane
 from vaultferry.operator import streams
@@ -34,7 +34,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "_SOON_SECONDS", 0.1)
     monkeypatch.setattr(streams, "_LATER_SECONDS", 0.2)
     monkeypatch.setattr(places, "_TOLD_SECONDS", 0.05)
-    monkeypatch.setattr(places, "_SPACING_SECONDS", 0.05)
+    monkeypatch.setattr(links, "_SPACING_SECONDS", 0.05)
 
 
 class Listener:

@@ -114,6 +114,23 @@ def fetched(
     return manifest
 
 
+@contextmanager
+def connected(tenant: Tenant, connection: Body) -> Iterator[None]:
+    """Have a VaultConnection meanwhile, Ready before."""
+    tenant.apply(connection)
+    name = f"vaultconnections.vaultferry.dev/{connection['metadata']['name']}"
+    tenant.kubectl("wait", name, "--for=condition=Ready", "--timeout=60s")
+    yield
+    tenant.kubectl("delete", "vaultconnections.vaultferry.dev", "--all")
+
+
+def connection_reason(tenant: Tenant, name: str) -> str:
+    """Return why a VaultConnection is Ready, or is not; nothing where nobody said."""
+    status = tenant.get("vaultconnection", name).get("status") or {}
+    reasons = [c["reason"] for c in status.get("conditions") or []]
+    return reasons[0] if reasons else ""
+
+
 def sync(tenant: Tenant, name: str, word: str) -> None:
     """Ask for newer values now."""
     annotation = f"vaultferry.dev/force-sync={word}"

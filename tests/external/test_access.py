@@ -9,7 +9,15 @@ from tests.e2e.acts import ready
 from tests.e2e.operator import Operator
 from tests.e2e.table import Row, becomes, needs_person
 from tests.e2e.tenant import Body, Tenant, eventually
-from tests.e2e.vaults import Doppler, connection, doppler, fetched, stale, token_secret
+from tests.e2e.vaults import (
+    Doppler,
+    connected,
+    connection,
+    doppler,
+    fetched,
+    stale,
+    token_secret,
+)
 
 REALISED = Row(ready=("True", "Synced"), fresh=("True", "Synced"))
 MAPPED = [{"fieldName": "token", "reference": "API_TOKEN"}]
@@ -22,12 +30,9 @@ def vault(operator: Operator, tenant: Tenant) -> Iterator[Doppler]:
     team = f"t{secrets.token_hex(4)}"
     with doppler({"API_TOKEN": "value"}) as started:
         token_secret(tenant)
-        selector = {"matchLabels": {"team": team}}
-        tenant.apply(connection(started, access={"namespaceSelector": selector}))
-        wait = ("--for=condition=Ready", "--timeout=60s")
-        tenant.kubectl("wait", "vaultconnections.vaultferry.dev/doppler", *wait)
-        yield started
-        tenant.kubectl("delete", "vaultconnections.vaultferry.dev", "--all")
+        access = {"namespaceSelector": {"matchLabels": {"team": team}}}
+        with connected(tenant, connection(started, access=access)):
+            yield started
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests.e2e.parameters import (
 )
 from tests.e2e.table import Row, becomes, needs_person
 from tests.e2e.tenant import Tenant, eventually
+from tests.e2e.vaults import connected, connection_reason, stale
 from tests.vaults.ssm import refused
 
 REALISED = Row(ready=("True", "Synced"), fresh=("True", "Synced"))
@@ -38,28 +39,16 @@ def store(operator: Operator, tenant: Tenant, started: Store) -> Iterator[Store]
     started.process.do()
     prefix = f"/{tenant.namespace}"
     tenant.apply(keys_secret())
-    tenant.apply(connection(started, prefix))
-    wait = ("--for=condition=Ready", "--timeout=60s")
-    tenant.kubectl("wait", "vaultconnections.vaultferry.dev/aws", *wait)
     started.put({f"{prefix}/db/username": "app", f"{prefix}/db/password": CANARY})
-    yield started
-    tenant.kubectl("delete", "vaultconnections.vaultferry.dev", "--all")
-
-
-def stale(reason: str) -> Row:
-    return Row(ready=("True", "Synced"), fresh=("False", reason))
+    with connected(tenant, connection(started, prefix)):
+        started.process.forget()
+        yield started
 
 
 def sync(tenant: Tenant, word: str, *names: str) -> None:
     """Ask for newer values now."""
     annotation = f"vaultferry.dev/force-sync={word}"
     tenant.kubectl("annotate", "--overwrite", "vaultsecret", *names, annotation)
-
-
-def connection_reason(tenant: Tenant) -> str:
-    status = tenant.get("vaultconnection", "aws").get("status") or {}
-    reasons = [c["reason"] for c in status.get("conditions") or []]
-    return reasons[0] if reasons else ""
 
 
 def test_parameters_become_the_secret_by_one_call_and_two_writes(
@@ -109,7 +98,7 @@ def test_a_change_arrives_and_what_was_deleted_or_forbidden_stays(
     store.process.do(refused("AccessDeniedException", "GetParameters"))
     sync(tenant, "4", "db")
     becomes(tenant, "db", stale("PlaceForbidden"))
-    assert connection_reason(tenant) == "Verified"
+    assert connection_reason(tenant, "aws") == "Verified"
     assert tenant.get("secret", "db") == before
 
     store.process.do()
@@ -164,17 +153,17 @@ def test_keys_that_are_refused_or_lack_are_said_at_the_connection(
     ready(tenant, fetched(tenant, "db", fieldMappings=mapped("db/password")))
     store.process.do(refused("UnrecognizedClientException"))
     sync(tenant, "1", "db")
-    eventually(lambda: connection_reason(tenant) == "AuthenticationFailed")
+    eventually(lambda: connection_reason(tenant, "aws") == "AuthenticationFailed")
 
     patch(tenant, "secret", "aws-reader", {"data": {"secret_access_key": None}})
-    eventually(lambda: connection_reason(tenant) == "ConnectionNotReady")
+    eventually(lambda: connection_reason(tenant, "aws") == "ConnectionNotReady")
     [said] = tenant.get("vaultconnection", "aws")["status"]["conditions"]
     assert said["message"] == "Secret aws-reader has no key secret_access_key"
     assert tenant.data("db") == {"password": CANARY}
 
     store.process.do()
     tenant.apply(keys_secret(**KEYS, session_token="canary-of-a-role"))
-    eventually(lambda: connection_reason(tenant) == "Verified")
+    eventually(lambda: connection_reason(tenant, "aws") == "Verified")
     sync(tenant, "2", "db")
     becomes(tenant, "db", REALISED)
 

@@ -18,6 +18,7 @@ from tests.e2e.operator import Operator
 from tests.e2e.tenant import Body, Tenant, eventually
 from tests.e2e.vaults import (
     Doppler,
+    connected,
     connection,
     doppler,
     fetched,
@@ -45,11 +46,8 @@ def vault(operator: Operator, tenant: Tenant) -> Iterator[Doppler]:
     del operator
     with doppler(VALUES) as started:
         token_secret(tenant)
-        tenant.apply(connection(started))
-        wait = ("--for=condition=Ready", "--timeout=60s")
-        tenant.kubectl("wait", "vaultconnections.vaultferry.dev/doppler", *wait)
-        yield started
-        tenant.kubectl("delete", "vaultconnections.vaultferry.dev", "--all")
+        with connected(tenant, connection(started)):
+            yield started
 
 
 @pytest.fixture
@@ -60,11 +58,8 @@ def vault_of_folders(operator: Operator, tenant: Tenant) -> Iterator[folders.Inf
         for number in range(FOLDERS):
             started.put(f"/team-{number}", **VALUES)
         folders.client_secret(tenant)
-        tenant.apply(folders.connection(started))
-        wait = ("--for=condition=Ready", "--timeout=60s")
-        tenant.kubectl("wait", "vaultconnections.vaultferry.dev/infisical", *wait)
-        yield started
-        tenant.kubectl("delete", "vaultconnections.vaultferry.dev", "--all")
+        with connected(tenant, folders.connection(started)):
+            yield started
 
 
 def create(tenant: Tenant, manifests: Sequence[Body]) -> float:

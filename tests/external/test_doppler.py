@@ -18,7 +18,9 @@ from tests.e2e.tenant import Tenant, eventually
 from tests.e2e.vaults import (
     TOKEN,
     Doppler,
+    connected,
     connection,
+    connection_reason,
     doppler,
     fetched,
     stale,
@@ -47,17 +49,8 @@ def vault(operator: Operator, tenant: Tenant) -> Iterator[Doppler]:
     del operator
     with doppler(VALUES) as started:
         token_secret(tenant)
-        tenant.apply(connection(started))
-        wait = ("--for=condition=Ready", "--timeout=60s")
-        tenant.kubectl("wait", "vaultconnections.vaultferry.dev/doppler", *wait)
-        yield started
-        tenant.kubectl("delete", "vaultconnections.vaultferry.dev", "--all")
-
-
-def connection_reason(tenant: Tenant) -> str:
-    status = tenant.get("vaultconnection", "doppler").get("status") or {}
-    reasons = [c["reason"] for c in status.get("conditions") or []]
-    return reasons[0] if reasons else ""
+        with connected(tenant, connection(started)):
+            yield started
 
 
 def test_fields_of_a_vault_become_the_secret_by_one_call_and_two_writes(
@@ -127,7 +120,7 @@ def test_a_token_that_is_refused_is_said_at_the_connection_and_mended_there(
     ready(tenant, fetched(tenant, "db", fieldsFrom=ALL))
     vault.revoke()
     sync(tenant, "db", "1")
-    eventually(lambda: connection_reason(tenant) == "AuthenticationFailed")
+    eventually(lambda: connection_reason(tenant, "doppler") == "AuthenticationFailed")
     assert tenant.data("db") == {"DB_USER": "app", "DB_PASSWORD": CANARY}
 
     another = "dp.st.prd.another-token"
@@ -138,7 +131,7 @@ def test_a_token_that_is_refused_is_said_at_the_connection_and_mended_there(
     )
     vault.process.put(vault.state)
     patch(tenant, "secret", "doppler-token", {"stringData": {"token": another}})
-    eventually(lambda: connection_reason(tenant) == "Verified")
+    eventually(lambda: connection_reason(tenant, "doppler") == "Verified")
     sync(tenant, "db", "2")
     becomes(tenant, "db", REALISED)
 
@@ -151,17 +144,17 @@ def test_a_connection_waits_for_its_token_and_its_users_for_the_connection(
         tenant.apply(fetched(tenant, "db", fieldsFrom=ALL))
         eventually(lambda: tenant.reason("db") == "ConnectionMissing")
         tenant.apply(connection(vault))
-        eventually(lambda: connection_reason(tenant) == "ConnectionNotReady")
+        eventually(lambda: connection_reason(tenant, "doppler") == "ConnectionNotReady")
         eventually(lambda: tenant.reason("db") == "ConnectionNotReady")
 
         literal = f"--from-literal=token={TOKEN}"
         tenant.kubectl("create", "secret", "generic", "doppler-token", literal)
         allow = "vaultferry.dev/allow=token=doppler"
-        eventually(lambda: connection_reason(tenant) == "ConnectionNotReady")
+        eventually(lambda: connection_reason(tenant, "doppler") == "ConnectionNotReady")
         tenant.kubectl("annotate", "secret", "doppler-token", allow)
 
         becomes(tenant, "db", REALISED)
-        assert connection_reason(tenant) == "Verified"
+        assert connection_reason(tenant, "doppler") == "Verified"
 
 
 @long
@@ -174,7 +167,7 @@ def test_an_outage_leaves_the_secret_and_is_over_soon_after_the_vault_is_back(
         since = audit.now()
         eventually(lambda: tenant.reason("db", "Fresh") == "Unreachable", seconds=150)
         assert tenant.reason("db") == "Synced"
-        assert connection_reason(tenant) == "Unreachable"
+        assert connection_reason(tenant, "doppler") == "Unreachable"
     took = eventually(lambda: tenant.reason("db", "Fresh") == "Synced", seconds=70)
     print(f"fresh again {took:.1f} s after the vault was back")
     writes = audit.calls(since, tenant.namespace).count(STATUS)
@@ -210,7 +203,7 @@ def test_neither_a_value_nor_a_token_is_shown(
     becomes(tenant, "db", stale("ValueInvalid"))
     vault.revoke()
     sync(tenant, "db", "2")
-    eventually(lambda: connection_reason(tenant) == "AuthenticationFailed")
+    eventually(lambda: connection_reason(tenant, "doppler") == "AuthenticationFailed")
 
     kinds = "vaultsecrets,vaultconnections,events"
     shown = [

@@ -20,6 +20,7 @@ from tests.e2e.infisical import (
 from tests.e2e.operator import Operator
 from tests.e2e.table import Row, becomes, settles
 from tests.e2e.tenant import Tenant, eventually
+from tests.e2e.vaults import connection_reason, stale
 from tests.vaults.infisical_state import Rule
 
 STATUS = "patch vaultsecrets/status"
@@ -50,17 +51,7 @@ def connect(tenant: Tenant, vault: Infisical, **access: list[str]) -> None:
     manifest = connection(vault)
     manifest["spec"]["access"] = access
     tenant.apply(manifest)
-    eventually(lambda: connection_reason(tenant) == "Verified")
-
-
-def connection_reason(tenant: Tenant) -> str:
-    status = tenant.get("vaultconnection", "infisical").get("status") or {}
-    reasons = [c["reason"] for c in status.get("conditions") or []]
-    return reasons[0] if reasons else ""
-
-
-def stale(reason: str) -> Row:
-    return Row(ready=("True", "Synced"), fresh=("False", reason))
+    eventually(lambda: connection_reason(tenant, "infisical") == "Verified")
 
 
 class Syncs:
@@ -157,7 +148,7 @@ def test_whatever_becomes_of_the_folder_the_secret_stays(
     sync()
     becomes(tenant, "db", REALISED)
     assert tenant.get("secret", "db") == before
-    assert connection_reason(tenant) == "Verified"
+    assert connection_reason(tenant, "infisical") == "Verified"
 
 
 def test_a_client_secret_that_is_refused_is_tried_once_and_mended_at_once(
@@ -168,7 +159,7 @@ def test_a_client_secret_that_is_refused_is_tried_once_and_mended_at_once(
     vault.identity.secret_revoked = True
     vault.tell()
     sync()
-    eventually(lambda: connection_reason(tenant) == "AuthenticationFailed")
+    eventually(lambda: connection_reason(tenant, "infisical") == "AuthenticationFailed")
     sync()
     becomes(tenant, "db", stale("AuthenticationFailed"))
     assert vault.asked(LOGIN) == [200, 401]
@@ -179,7 +170,7 @@ def test_a_client_secret_that_is_refused_is_tried_once_and_mended_at_once(
     vault.identity.client_secret = another
     vault.tell()
     patch(tenant, "secret", "client-secret", {"stringData": {"token": another}})
-    eventually(lambda: connection_reason(tenant) == "Verified")
+    eventually(lambda: connection_reason(tenant, "infisical") == "Verified")
     becomes(tenant, "db", REALISED)
     assert vault.asked(LOGIN) == [200, 401, 200]
 

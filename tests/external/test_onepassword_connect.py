@@ -19,6 +19,7 @@ from tests.e2e.vaults import (
     TOKEN,
     Connect,
     connect,
+    connected,
     connection_to_connect,
     fetched,
     stale,
@@ -76,11 +77,8 @@ def vault(operator: Operator, tenant: Tenant) -> Iterator[Connect]:
     del operator
     with connect(shop()) as started:
         token_secret(tenant, name="connect-token")
-        tenant.apply(connection_to_connect(started))
-        wait = ("--for=condition=Ready", "--timeout=60s")
-        tenant.kubectl("wait", "vaultconnections.vaultferry.dev/connect", *wait)
-        yield started
-        tenant.kubectl("delete", "vaultconnections.vaultferry.dev", "--all")
+        with connected(tenant, connection_to_connect(started)):
+            yield started
 
 
 def login(vault: Connect) -> Item:

@@ -26,6 +26,7 @@ from tests.e2e.parameters import (
 )
 from tests.e2e.table import becomes, needs_person
 from tests.e2e.tenant import Body, Tenant, eventually
+from tests.e2e.vaults import connected
 from tests.vaults.ssm import refused
 from vaultferry.core.keyring import Keyring
 
@@ -49,15 +50,13 @@ def store(operator: Operator, tenant: Tenant, started: Store) -> Iterator[Store]
     del operator
     started.process.do()
     tenant.apply(keys_secret())
-    tenant.apply(connection(started, prefix(tenant), store=True))
-    wait = ("--for=condition=Ready", "--timeout=60s")
-    tenant.kubectl("wait", "vaultconnections.vaultferry.dev/aws", *wait)
-    started.process.forget()
-    yield started
-    started.process.do()
-    started.process.set_latency(0)
-    tenant.kubectl("delete", "vaultsecrets.vaultferry.dev", "--all", "--timeout=60s")
-    tenant.kubectl("delete", "vaultconnections.vaultferry.dev", "--all")
+    with connected(tenant, connection(started, prefix(tenant), store=True)):
+        started.process.forget()
+        yield started
+        started.process.do()
+        started.process.set_latency(0)
+        everything = ("vaultsecrets.vaultferry.dev", "--all", "--timeout=60s")
+        tenant.kubectl("delete", *everything)
 
 
 def prefix(tenant: Tenant) -> str:

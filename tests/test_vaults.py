@@ -18,6 +18,7 @@ from vaultferry.core.errors import (
     PlaceMissing,
     Unreachable,
 )
+from vaultferry.core.urgency import Lane
 from vaultferry.views import Key
 
 WAY = Key(NAMESPACE, "vault")
@@ -118,7 +119,7 @@ def test_a_change_in_the_vault_arrives_and_is_no_repair() -> None:
     world = synced()
     world.vault.holds[PLACE] = {"API_TOKEN": b"two"}
     world.fetch(3600.0)
-    assert world.woken[-1] == KEY
+    assert world.woken[-1] == (KEY, Lane.ROUTINE)
 
     assert world.step().name == "reported"
 
@@ -312,6 +313,31 @@ def test_a_forced_sync_is_answered_by_what_the_vault_has_now() -> None:
 
     assert world.data == {"token": b"two"}
     assert world.status.last_handled_sync == "now"
+
+
+def test_a_sync_that_is_asked_for_lets_those_without_a_secret_go_first() -> None:
+    world = synced()
+    assert world.woken == [(KEY, Lane.URGENT)]
+    world.now += 5.0
+    world.edit(annotations={"vaultferry.dev/force-sync": "now"})
+
+    assert world.settle(1.0) == "reported"
+
+    assert world.woken[1:] == [(KEY, Lane.ROUTINE)]
+
+
+def test_a_sync_that_is_asked_for_with_another_spec_does_not_wait_for_others() -> None:
+    world = synced()
+    world.vault.holds[PLACE] = {"API_TOKEN": b"one", "OTHER": b"two"}
+    world.now += 5.0
+    mapped = [{"fieldName": "token", "reference": "OTHER"}]
+    word = {"vaultferry.dev/force-sync": "now"}
+    world.edit({"fieldMappings": mapped}, annotations=word)
+
+    assert world.settle(1.0) == "reported"
+
+    assert world.data == {"token": b"two"}
+    assert world.woken[1:] == [(KEY, Lane.URGENT)]
 
 
 @pytest.mark.parametrize("failure", [PlaceMissing("gone"), Unreachable("away")])

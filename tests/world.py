@@ -10,6 +10,7 @@ from vaultferry.connections import Connections
 from vaultferry.core.events import Event
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.secret import Content
+from vaultferry.core.urgency import Lane
 from vaultferry.core.vaultsecret import Status, VaultSecret
 from vaultferry.places import DEFAULT_ROOM, Around, PlaceKey, Places
 from vaultferry.reconcile import Reconciler, Result, Surroundings
@@ -32,7 +33,7 @@ class World:
         self.repairs = 0
         self.seconds = 0.0
         self.due: list[PlaceKey] = []
-        self.woken: list[Key] = []
+        self.woken: list[tuple[Key, Lane]] = []
         self.told: list[Key] = []
         self.kept: list[Key] = []
         self.counted: list[str] = []
@@ -46,7 +47,7 @@ class World:
         self.secrets = Secrets(self.vaultsecrets, self.connections.opening)
         self.places = Places(
             lambda place, _: self.due.append(place),
-            lambda key, _: self.woken.append(key),
+            lambda key, lane: self.woken.append((key, lane)),
             self.told.append,
             Around(
                 lambda: self.now,

@@ -54,8 +54,8 @@ class Place:
     users: dict[Key, float] = field(default_factory=dict)
     """VaultSecrets, each with its interval."""
 
-    waiting: set[Key] = field(default_factory=set)
-    """Those of them that cannot go on without an answer."""
+    waiting: dict[Key, Lane] = field(default_factory=dict)
+    """Those of them that cannot go on without an answer, and how urgent they are."""
 
     answer: Answer = Answer()
     dropped: bytes | None = None
@@ -80,7 +80,7 @@ class Place:
 
     def leave(self, user: Key) -> None:
         """Have a user no longer."""
-        self.waiting.discard(user)
+        self.waiting.pop(user, None)
         self._uncount(user)
         self.users.pop(user, None)
 

@@ -230,18 +230,21 @@ class Places:
         self._shelf.use(place)
         return place.answer
 
-    def want(self, user: Key, key: PlaceKey, after: float) -> None:
+    def want(
+        self, user: Key, key: PlaceKey, after: float, lane: Lane = Lane.URGENT
+    ) -> None:
         """Have a user woken when there is an answer that was asked for after a time.
 
         Args:
             user: the VaultSecret; it uses the place.
             key: the place.
             after: by the monotonic clock; -inf: any answer will do.
+            lane: in which the user is woken.
         """
         place = self._find(key)
         if place is None:
             return
-        place.waiting.add(user)
+        place.waiting[user] = lane
         place.wanted = max(place.wanted, after)
         self._needy.add(user)
         if place.dropped or (place.began == -inf and not place.failures):
@@ -459,9 +462,9 @@ class Places:
 
     def _release(self, place: Place, others: Collection[Key]) -> None:
         """Wake who waits, and others."""
-        waiting, place.waiting = place.waiting, set()
+        waiting, place.waiting = place.waiting, {}
         for user in {*waiting, *others}:
-            self._wake(user, Lane.URGENT if user in waiting else Lane.ROUTINE)
+            self._wake(user, waiting.get(user, Lane.ROUTINE))
 
     def _join(self, user: Key, key: PlaceKey, interval: float) -> None:
         link = self._links.get(key.connection)

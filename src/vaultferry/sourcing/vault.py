@@ -18,6 +18,7 @@ from vaultferry.core.errors import (
 from vaultferry.core.looked import Looked
 from vaultferry.core.provider import Provider
 from vaultferry.core.source import Source, Viewed
+from vaultferry.core.urgency import Lane
 from vaultferry.core.vaultconnection import VaultConnection
 from vaultferry.core.vaultsecret import (
     ConnectionVersion,
@@ -226,7 +227,8 @@ class VaultSource:
             if answer.failure and _is_last_word(answer, after, told=told):
                 raise answer.failure
         for place in missing:
-            self.places.want(_key(resource), PlaceKey(way.key, place), after)
+            wanted = PlaceKey(way.key, place)
+            self.places.want(_key(resource), wanted, after, _lane(resource))
         if missing:
             raise _Unanswered
         return answers
@@ -240,6 +242,12 @@ class VaultSource:
             yield from _all(way, several, answers)
         for mapping in spec.field_mappings:
             yield mapping.field_name, _one(way, mapping, answers)
+
+
+def _lane(resource: VaultSecret) -> Lane:
+    """Return how soon a resource is to go on: a sync that was asked for can wait."""
+    is_asked = requests.pending(resource).sync is not None
+    return Lane.ROUTINE if is_asked and resource.realised else Lane.URGENT
 
 
 def _one(way: _Way, mapping: FieldMapping, answers: Mapping[str, Answer]) -> bytes:

@@ -6,6 +6,7 @@ on sockets, the API server is a stand-in.
 
 import asyncio
 import base64
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,13 +25,14 @@ from tests.vaults.doppler_state import Token as DopplerToken
 from tests.vaults.infisical import Infisical
 from tests.vaults.infisical_shop import ID, PROJECT, new_state
 from tests.vaults.limiter import Rate
+from tests.vaults.message import Answer, Asked
 from tests.vaults.onepassword_connect import Connect
 from tests.vaults.onepassword_connect import State as ConnectState
 from tests.vaults.onepassword_connect import Token as ConnectToken
 from tests.vaults.onepassword_items import Item, ItemField, Place, id_of
 from tests.vaults.server import Server
 from tests.vaults.service_account import Account
-from tests.vaults.vault import Vault
+from tests.vaults.vault import Kept, Vault
 from vaultferry.connecting import Connector
 from vaultferry.connections import Connections
 from vaultferry.core.addresses import Exceptions
@@ -47,7 +49,7 @@ FETCHES = 10_000
 LONGEST_SECONDS = 120
 CHANGE = 20
 TENANTS = ("red", "blue")
-KINDS = ("doppler", "infisical", "connect", "account")
+KINDS = ("doppler", "infisical", "connect", "account", "aws")
 SHOP, LOGIN, OTHER = id_of("shop"), id_of("login"), id_of("other")
 
 # Of both tenants the same: names, places, references. Only tokens and values differ.
@@ -56,7 +58,27 @@ REFERENCES = {
     "infisical": ["/app/A", "/web/A"],
     "connect": ["op://Shop/Login/a", f"op://{SHOP}/{OTHER}/a"],
     "account": ["op://Shop/Login/a", f"op://{SHOP}/{OTHER}/a"],
+    "aws": ["/app/A", "/web/A"],
 }
+
+
+class Accounts(Kept):
+    """The parameters of each access key."""
+
+    parameters: dict[str, dict[str, str]] = {}
+
+
+class Aws(Vault[Accounts]):
+    """One AWS for all tenants: whose account is meant, only the access key says."""
+
+    kind = Accounts
+
+    async def answer(self, asked: Asked) -> Answer:
+        shown = asked.headers["authorization"].partition("Credential=")[2]
+        held = self.state.parameters[shown.partition("/")[0]]
+        names = [name for name in asked.document()["Names"] if name in held]
+        found = [{"Name": n, "Value": held[n], "Version": held[n]} for n in names]
+        return Answer(body=json.dumps({"Parameters": found}).encode())
 
 
 @dataclass
@@ -64,6 +86,7 @@ class Vaults:
     """The vaults of one tenant, and how a value there becomes another one."""
 
     tenant: str
+    aws: Server
     servers: dict[str, Server] = field(default_factory=dict)
     account: Account = field(init=False)
     turns: int = 0
@@ -93,7 +116,12 @@ class Vaults:
         secret = f"secret-of-{self.tenant}"
         made_up = {kind: f"token-of-{self.tenant}-{kind}" for kind in KINDS}
         more = {"infisical": secret, "account": self.account.token}
-        return made_up | more | {"doppler": f"dp.st.{self.tenant}"}
+        aws = {"access_key_id": self.access_key, "secret_access_key": secret}
+        return made_up | more | aws | {"doppler": f"dp.st.{self.tenant}"}
+
+    @property
+    def access_key(self) -> str:
+        return f"AKIA{self.tenant.upper()}"
 
     async def open(self, stack: AsyncExitStack) -> None:
         infisical = new_state()
@@ -121,11 +149,16 @@ class Vaults:
             project.put("dev", folder, "A", self.value(folder))
         connect.vaults = [self.shop()]
         self.account.vaults = [self.shop()]
+        parameters = {name: self.value(name) for name in REFERENCES["aws"]}
+        self.aws.vault.state.parameters[self.access_key] = parameters
 
     def section(self, kind: str) -> Body:
         reference: Body = {"name": "token", "key": kind}
         if kind == "account":
             return {"onePasswordServiceAccount": {"tokenSecretRef": reference}}
+        if kind == "aws":
+            where: Body = {"address": self.aws.url, "region": "eu-central-1"}
+            return {"awsSsm": where | {"credentialsSecretRef": {"name": "token"}}}
         address = {"address": self.servers[kind].url}
         if kind == "connect":
             return {"onePasswordConnect": address | {"tokenSecretRef": reference}}
@@ -245,7 +278,8 @@ def vault_secret(key: Key, number: int) -> VaultSecret:
 async def opened(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     exceptions = Exceptions.parse(["http://127.0.0.0/8:*"])
     async with AsyncExitStack() as stack:
-        vaults = [Vaults(tenant) for tenant in TENANTS]
+        aws = await stack.enter_async_context(Server(Aws()))
+        vaults = [Vaults(tenant, aws) for tenant in TENANTS]
         for each in vaults:
             await each.open(stack)
         accounts = {each.account.token: each.account for each in vaults}

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from tests.e2e.vaults import (
     connection_to_connect,
     doppler,
 )
+from tests.external.test_push import sent, url
 from tests.leaks.canary import Canary, canary
 from tests.leaks.scanner import Scanner
 from tests.vaults import service_account
@@ -35,10 +37,13 @@ from tests.vaults.infisical_state import Folder, Secret
 from tests.vaults.onepassword_connect import Token as ConnectToken
 from tests.vaults.onepassword_items import Item, ItemField, Place, id_of
 from tests.vaults.process import Running
+from tests.vaults.webhooks import signature
 from vaultferry.core.keyring import Keyring
 
 FETCHED = ("doppler", "infisical", "connect", "aws")
 KINDS = (*FETCHED, "account")
+TELLING = ("doppler", "infisical")
+STORED = "stored"
 
 SINKS = [
     *["own log", "events", "status", "metadata", "metrics", "every object"],
@@ -60,15 +65,23 @@ class Life:
 
     connections: list[Body] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    kept: list[Canary] = field(default_factory=list)
+    """Sealed values that a store keeps as well, another one in each turn."""
+
+    store_holds: Callable[[], list[str]] = list
+    """Returns what the store keeps of us."""
+
     turns: int = 0
 
     def __post_init__(self) -> None:
         self.values = {kind: canary(f"value of {kind}") for kind in FETCHED}
         self.tokens = {kind: canary(f"token of {kind}") for kind in KINDS}
+        self.hooks = {kind: canary(f"webhook of {kind}") for kind in TELLING}
 
     @property
     def canaries(self) -> list[Canary]:
-        return [*self.values.values(), *self.tokens.values()]
+        known = (self.values, self.tokens, self.hooks)
+        return [*(each for named in known for each in named.values()), *self.kept]
 
     def say(self, *bodies: Body) -> None:
         """Apply objects; keep what was said."""
@@ -85,7 +98,7 @@ class Life:
         return {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": TOKENS[kind]},
+            "metadata": {"name": TOKENS.get(kind, kind)},
             "type": "vaultferry.dev/token",
             "stringData": {key: value, **more},
         }
@@ -101,7 +114,27 @@ class Life:
             word = {"vaultferry.dev/force-sync": f"turn-{self.turns}"}
             body["metadata"]["annotations"] = word
             made.append(body)
-        return made
+        return [*made, self._stored()]
+
+    def _stored(self) -> Body:
+        """Return a VaultSecret with a value that is new in each turn."""
+        self.kept.append(canary(f"value that is stored in turn {self.turns}"))
+        sealed = self.tenant.seal(STORED, token=self.kept[-1].text)
+        body = self.tenant.manifest(STORED, sealed, storeRef={"name": STORED})
+        word = {"vaultferry.dev/force-sync": f"turn-{self.turns}"}
+        body["metadata"]["annotations"] = word
+        return body
+
+    def tell(self, operator: Operator) -> list[int]:
+        """Send webhooks, signed well and by somebody else; return their answers."""
+        words = " ".join(each.text for each in self.canaries)
+        body = json.dumps({"type": "config.secrets.update", "note": words}).encode()
+        answers = []
+        for kind, by in product(TELLING, (self.hooks["doppler"].text, words)):
+            signed = f"sha256={signature(by, body)}"
+            headers = {f"x-{kind}-signature": signed, "x-echo": words}
+            answers.append(sent(url(operator, self.tenant, kind), headers, body))
+        return answers
 
     def turn(self, fault: Fault | None) -> None:
         """Have all asked anew by new sessions, while a fault is done to all calls."""
@@ -121,7 +154,7 @@ class Life:
         # Of Infisical a login that was refused is remembered, and not tried at once.
         faulty = (p for kind, p in self.processes.items() if kind != "infisical")
         is_asked = all(process.requests() for process in faulty)
-        return said == [f"turn-{self.turns}"] * len(KINDS) and is_asked
+        return said == [f"turn-{self.turns}"] * len((*KINDS, STORED)) and is_asked
 
     def _listed(self, kind: str) -> list[Body]:
         text = self.tenant.kubectl("get", kind, "-o", "json")
@@ -182,6 +215,8 @@ def start(life: Life, stack: ExitStack) -> None:
     prefix = f"/{life.tenant.namespace}"
     four.put({f"{prefix}/token": values["aws"]})
     life.empty.append(lambda: four.delete(f"{prefix}/token"))
+    where = f"{prefix}-store/{life.tenant.namespace}/{STORED}"
+    life.store_holds = lambda: [e["Value"] for e in four.all(where).values()]
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         nobody = f"127.0.0.1:{server.getsockname()[1]}"
@@ -196,8 +231,12 @@ def start(life: Life, stack: ExitStack) -> None:
         connection_to_connect(three),
         of_aws.connection(four, prefix),
         account_connection(),
+        of_aws.connection(four, f"{prefix}-store", store=True),
     ]
-    for name, body in zip(KINDS, life.connections, strict=True):
+    for kind, body in zip(TELLING, life.connections, strict=False):
+        body["spec"][kind]["webhookSecretRef"] = {"name": f"hook-of-{kind}"}
+        life.store(life.token(f"hook-of-{kind}", life.hooks[kind].text))
+    for name, body in zip((*KINDS, STORED), life.connections, strict=True):
         body["metadata"]["name"] = name
     life.store(
         life.token("doppler", shown),
@@ -254,6 +293,11 @@ class Seen:
     life: Life
     sinks: Mapping[str, bytes]
     data: Mapping[str, Mapping[str, str]]
+    stored: Sequence[str]
+    """The values of the store after the first turn."""
+
+    told: Sequence[int]
+    """How webhooks were answered."""
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +322,9 @@ def seen(
         life.turn(None)
         eventually(lambda: all(life.tenant.exists("secret", k) for k in FETCHED))
         data = {kind: life.tenant.data(kind) for kind in FETCHED}
+        eventually(lambda: len(life.store_holds()) > 0)
+        stored = life.store_holds()
+        told = life.tell(talkative)
         for fault in faults(life):
             life.turn(fault)
         reading = Sinks(cluster, talkative, folder, begin, life.said)
@@ -290,7 +337,7 @@ def seen(
         parts.append(reading.read())
         end(life)
         parts.append(reading.read())
-    yield Seen(life, joined(parts), data)
+    yield Seen(life, joined(parts), data, stored, told)
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
@@ -322,6 +369,11 @@ def test_each_value_arrived_in_its_secret(seen: Seen) -> None:
     values = {kind: {"token": each.text} for kind, each in seen.life.values.items()}
 
     assert seen.data == values
+    assert seen.stored == [seen.life.kept[0].text]
+
+
+def test_a_webhook_was_taken_and_those_that_were_forged_were_not(seen: Seen) -> None:
+    assert seen.told == [202, 404, 404, 404]
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,9 @@ def url(operator: Operator, tenant: Tenant, name: str) -> str:
     return f"http://127.0.0.1:{operator.push_port}/push/{tenant.namespace}/{name}"
 
 
-def sent(where: str, headers: dict[str, str]) -> int:
+def sent(where: str, headers: dict[str, str], body: bytes = BODY) -> int:
     """Return what a request is answered."""
-    request = urllib.request.Request(where, BODY, headers)  # noqa: S310 - our own
+    request = urllib.request.Request(where, body, headers)  # noqa: S310 - our own
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             status: int = answer.status

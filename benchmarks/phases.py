@@ -19,10 +19,17 @@ class Ended(Exception):
 async def measure(
     bench: Bench, contestant: Contestant, chosen: Sequence[Key], rest_seconds: float
 ) -> Figures:
-    """Measure all three; it is not started before, and goes on running."""
+    """Measure all three; it is not started before, and goes on running.
+
+    Raises:
+        Ended: it does not.
+    """
     first = await first_sync(bench, contestant, chosen)
     rest = await at_rest(bench, contestant, chosen, rest_seconds)
+    # The figures of one that is dead would be good ones.
+    _check(contestant.process)
     again = await restart(bench, contestant, chosen)
+    _check(contestant.process)
     return {
         **named("first_sync", first),
         **named("rest", rest),
@@ -110,10 +117,17 @@ async def _all(seen: Arrivals, process: Process) -> None:
     task = asyncio.create_task(seen.all())
     while not task.done():
         await asyncio.wait([task], timeout=1)
-        if has_ended(process.pid):
+        try:
+            _check(process)
+        except Ended:
             task.cancel()
-            raise Ended(f"it ended by itself:\n{last_lines(process.log)}")
+            raise
     await task
+
+
+def _check(process: Process) -> None:
+    if has_ended(process.pid):
+        raise Ended(f"it ended by itself:\n{last_lines(process.log)}")
 
 
 def _without_start(seen: Arrivals, used: Cpu) -> Figures:

@@ -3,17 +3,22 @@
 import base64
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from benchmarks import doppler, eso, sealedsecrets
+from benchmarks import doppler, eso, phases, sealedsecrets
+from benchmarks.bench import Contestant
+from benchmarks.figures import Figures
 from benchmarks.objects import Key
 from benchmarks.rivals import Program
 from benchmarks.usage import has_ended
+from benchmarks.watching import is_true
 from tests.e2e.tenant import eventually
+from tests.running import run
 
 KEY = Key("shop", "database")
 CONTENT = {"user": b"alice", "password": b"made up"}
@@ -115,3 +120,24 @@ def test_a_program_that_ended_by_itself_is_noticed(tmp_path: Path) -> None:
     program.stop()
 
     assert program.process is None
+
+
+def test_who_ends_by_itself_while_nothing_happens_has_no_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = Program([sys.executable, "-c", "exit('no luck')"], {}, tmp_path / "log")
+    contestant = Contestant(program, "user", "/apis", is_true("Ready"))
+
+    async def passed(*_: object) -> Figures:
+        return {}
+
+    for phase in ("first_sync", "at_rest", "restart"):
+        monkeypatch.setattr(phases, phase, passed)
+    program.start()
+    eventually(lambda: has_ended(program.pid))
+    nowhere: Any = None
+
+    with pytest.raises(phases.Ended, match="no luck"):
+        run(phases.measure(nowhere, contestant, [], 0.0))
+
+    program.stop()

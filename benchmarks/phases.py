@@ -115,13 +115,12 @@ async def restart(
 
 async def _all(seen: Arrivals, process: Process) -> None:
     task = asyncio.create_task(seen.all())
-    while not task.done():
-        await asyncio.wait([task], timeout=1)
-        try:
+    try:
+        while not task.done():
+            await asyncio.wait([task], timeout=1)
             _check(process)
-        except Ended:
-            task.cancel()
-            raise
+    finally:
+        task.cancel()
     await task
 
 

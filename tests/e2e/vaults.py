@@ -114,12 +114,17 @@ def fetched(
     return manifest
 
 
-@contextmanager
-def connected(tenant: Tenant, connection: Body) -> Iterator[None]:
-    """Have a VaultConnection meanwhile, Ready before."""
+def verified(tenant: Tenant, connection: Body) -> None:
+    """Apply a VaultConnection, and wait until it is Ready."""
     tenant.apply(connection)
     name = f"vaultconnections.vaultferry.dev/{connection['metadata']['name']}"
     tenant.kubectl("wait", name, "--for=condition=Ready", "--timeout=60s")
+
+
+@contextmanager
+def connected(tenant: Tenant, connection: Body) -> Iterator[None]:
+    """Have a VaultConnection meanwhile, Ready before."""
+    verified(tenant, connection)
     yield
     tenant.kubectl("delete", "vaultconnections.vaultferry.dev", "--all")
 

@@ -31,7 +31,14 @@ from tests.e2e.test_fairness import (
     show,
     waits,
 )
-from tests.e2e.vaults import Doppler, connection, doppler, fetched, token_secret
+from tests.e2e.vaults import (
+    Doppler,
+    connection,
+    doppler,
+    fetched,
+    token_secret,
+    verified,
+)
 from vaultferry.core.keyring import Keyring
 
 pytestmark = pytest.mark.skipif(
@@ -61,9 +68,7 @@ def crowded(
     """A namespace where very many VaultSecrets take values from one Doppler."""
     with doppler(values("first")) as vault, fresh(cluster, keyring) as tenant:
         token_secret(tenant)
-        tenant.apply(connection(vault, access={"namespaces": ["*"]}))
-        wait = ("--for=condition=Ready", "--timeout=60s")
-        tenant.kubectl("wait", "vaultconnections.vaultferry.dev/doppler", *wait)
+        verified(tenant, connection(vault, access={"namespaces": ["*"]}))
         done = metric(operator, REPORTED) + COUNT
 
         async def create() -> None:

@@ -111,19 +111,18 @@ class Life:
             way = {"connectionRef": {"name": kind}, "fieldMappings": mapped}
             body = self.tenant.manifest(kind, {}, **way)
             del body["spec"]["sealed"]
+            made.append(body)
+        made.append(self._stored())
+        for body in made:
             word = {"vaultferry.dev/force-sync": f"turn-{self.turns}"}
             body["metadata"]["annotations"] = word
-            made.append(body)
-        return [*made, self._stored()]
+        return made
 
     def _stored(self) -> Body:
         """Return a VaultSecret with a value that is new in each turn."""
         self.kept.append(canary(f"value that is stored in turn {self.turns}"))
         sealed = self.tenant.seal(STORED, token=self.kept[-1].text)
-        body = self.tenant.manifest(STORED, sealed, storeRef={"name": STORED})
-        word = {"vaultferry.dev/force-sync": f"turn-{self.turns}"}
-        body["metadata"]["annotations"] = word
-        return body
+        return self.tenant.manifest(STORED, sealed, storeRef={"name": STORED})
 
     def tell(self, operator: Operator) -> list[int]:
         """Send webhooks, signed well and by somebody else; return their answers."""

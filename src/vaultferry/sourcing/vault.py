@@ -226,12 +226,12 @@ class VaultSource:
         for answer in answers.values():
             if answer.failure and _is_last_word(answer, after, told=told):
                 raise answer.failure
+        if not missing:
+            return answers
+        user, lane = _key(resource), _lane(resource)
         for place in missing:
-            wanted = PlaceKey(way.key, place)
-            self.places.want(_key(resource), wanted, after, _lane(resource))
-        if missing:
-            raise _Unanswered
-        return answers
+            self.places.want(user, PlaceKey(way.key, place), after, lane)
+        raise _Unanswered
 
     def _values(
         self, way: _Way, resource: VaultSecret, after: float

@@ -17,6 +17,8 @@ from benchmarks.usage import Cpu
 from benchmarks.watching import arrivals, is_true
 from tests.e2e.operator import NAMESPACE
 
+_GUARDING = ("namespace", "name", "uid", "resourceVersion")
+
 
 @dataclass(frozen=True)
 class Writes:
@@ -27,11 +29,16 @@ class Writes:
     secret: str
     status: str
 
-    def of(self, key: Key, uid: str, content: Mapping[str, bytes]) -> tuple[Body, Body]:
-        """Return the same Secret and status for another object."""
+    def of(
+        self, key: Key, metadata: Body, content: Mapping[str, bytes]
+    ) -> tuple[Body, Body]:
+        """Return the same Secret and status for another object, by its metadata."""
+        uid = metadata["uid"]
         secret = json.loads(self._moved(self.secret, key, uid))
         status = json.loads(self._moved(self.status, key, uid))
-        return secret | {"data": objects.encoded(content)}, {"status": status}
+        guard = {name: metadata[name] for name in _GUARDING}
+        told = {**objects.KIND, "metadata": guard, "status": status}
+        return secret | {"data": objects.encoded(content)}, told
 
     def _moved(self, text: str, key: Key, uid: str) -> str:
         text = text.replace(self.key.namespace, key.namespace)
@@ -73,17 +80,17 @@ def _written(metadata: Body) -> Body:
 
 
 async def measure(bench: Bench, count: int) -> Figures:
-    """Create a Secret and patch a status for each object; leave nothing behind."""
+    """Create a Secret and replace a status for each object; leave nothing behind."""
     template = await sample(bench)
     chance = random.Random(count)
     chosen = objects.keys("bare", count)
     await objects.create_namespaces(bench.admin, objects.namespaces(chosen))
     contents = {key: objects.values(chance) for key in chosen}
     manifests = [objects.vaultsecret(bench.keyring, *item) for item in contents.items()]
-    uids = await objects.create(bench.admin, manifests)
+    made = await objects.create(bench.admin, manifests)
     writes = {
-        key: template.of(key, uid, contents[key])
-        for key, uid in zip(chosen, uids, strict=True)
+        key: template.of(key, metadata, contents[key])
+        for key, metadata in zip(chosen, made, strict=True)
     }
     figures = await _write(bench, writes)
     await bench.remove(chosen)
@@ -98,7 +105,7 @@ async def _write(bench: Bench, writes: Mapping[Key, tuple[Body, Body]]) -> Figur
             secret, status = writes[key]
             await client.create(objects.secrets_of(key.namespace), secret)
             path = f"{objects.collection(key.namespace)}/{key.name}/status"
-            await client.patch(path, status)
+            await client.update(path, status)
 
         # Watched like everybody: the watch is work for the API server, too.
         watched = (objects.collection(), list(writes), is_true("Ready"))

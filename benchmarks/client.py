@@ -83,6 +83,10 @@ class Client:
         """Merge-patch an object; return it."""
         return await self._call("PATCH", path, change)
 
+    async def update(self, path: str, manifest: Body) -> Body:
+        """Replace an object, or its status; return it."""
+        return await self._call("PUT", path, manifest)
+
     async def delete(self, path: str) -> None:
         """Delete an object, or a collection."""
         await self._call("DELETE", path)

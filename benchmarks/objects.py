@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from benchmarks.client import Client, each
+from benchmarks.client import Body, Client, each
 from tests.controlplane import ControlPlane
 from vaultferry.core.keyring import Keyring
 from vaultferry.core.sealing import Place, PublicKey, Scope
@@ -14,6 +14,7 @@ from vaultferry.core.vaultsecret import MAX_SEALED
 
 NAMESPACES = 10
 LARGE_FIELDS = 12
+KIND = {"apiVersion": "vaultferry.dev/v1alpha1", "kind": "VaultSecret"}
 
 _SHORTEST, _LONGEST = 16, 40
 _VAULTSECRETS = "/apis/vaultferry.dev/v1alpha1"
@@ -69,8 +70,7 @@ def vaultsecret(
     """Return the manifest of a VaultSecret."""
     tokens = sealed(keyring.public_key(), key, content)
     return {
-        "apiVersion": "vaultferry.dev/v1alpha1",
-        "kind": "VaultSecret",
+        **KIND,
         "metadata": {"name": key.name, "namespace": key.namespace},
         "spec": {"type": "opaque", "sealed": tokens},
     }
@@ -98,17 +98,17 @@ async def create_namespaces(admin: Client, names: Iterable[str]) -> None:
         await admin.create("/api/v1/namespaces", {"metadata": {"name": name}})
 
 
-async def create(admin: Client, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Create VaultSecrets; return their uids, in the same order."""
-    uids = [""] * len(manifests)
+async def create(admin: Client, manifests: Sequence[Mapping[str, Any]]) -> list[Body]:
+    """Create VaultSecrets; return their metadata, in the same order."""
+    metadata: list[Body] = [{}] * len(manifests)
 
     async def one(at: int) -> None:
         place = collection(manifests[at]["metadata"]["namespace"])
         made = await admin.create(place, manifests[at])
-        uids[at] = made["metadata"]["uid"]
+        metadata[at] = made["metadata"]
 
     await each(range(len(manifests)), one)
-    return uids
+    return metadata
 
 
 def remove(plane: ControlPlane, names: Sequence[str]) -> None:

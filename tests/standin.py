@@ -8,6 +8,8 @@ from tests.patches import json_patched, merge_patched, server_applied
 from vaultferry.cluster import Cluster
 from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.errors import ApiRejected
+from vaultferry.core.vaultconnection import VaultConnection
+from vaultferry.core.vaultsecret import VaultSecret
 from vaultferry.views import Key
 
 Body = dict[str, Any]
@@ -44,15 +46,11 @@ class StandIn(Cluster):
         self._called("get vaultsecret")
         return copy.deepcopy(_found(self.vaultsecrets, Key(namespace, name)))
 
-    async def patch_status(
-        self, namespace: str, name: str, patch: Mapping[str, Any]
+    async def update_status(
+        self, resource: VaultSecret, status: Mapping[str, Any]
     ) -> Body:
-        self._called("patch status")
-        before = _found(self.vaultsecrets, Key(namespace, name))
-        for guard, value in patch["metadata"].items():
-            if before["metadata"][guard] != value:
-                raise Stale
-        after = merge_patched(before, {"status": patch["status"]})
+        self._called("update status")
+        after = _with_status(self.vaultsecrets, resource, status)
         return self.store(self.vaultsecrets, after)
 
     async def patch_finalizers(
@@ -76,15 +74,11 @@ class StandIn(Cluster):
     def check_leads(self) -> None:
         self._called("check leads")
 
-    async def patch_connection_status(
-        self, namespace: str, name: str, patch: Mapping[str, Any]
+    async def update_connection_status(
+        self, resource: VaultConnection, status: Mapping[str, Any]
     ) -> None:
-        self._called("patch connection status")
-        before = _found(self.connections, Key(namespace, name))
-        for guard, value in patch["metadata"].items():
-            if before["metadata"][guard] != value:
-                raise Stale
-        after = merge_patched(before, {"status": patch["status"]})
+        self._called("update connection status")
+        after = _with_status(self.connections, resource, status)
         self.store(self.connections, after)
 
     async def get_secret(self, namespace: str, name: str) -> Body:
@@ -150,6 +144,21 @@ def _found(kind: Mapping[Key, Body], key: Key) -> Body:
     if key not in kind:
         raise Absent
     return kind[key]
+
+
+def _with_status(
+    kind: Mapping[Key, Body],
+    resource: VaultSecret | VaultConnection,
+    status: Mapping[str, Any],
+) -> Body:
+    before = _found(kind, Key(resource.namespace, resource.name))
+    metadata = before["metadata"]
+    if (metadata["uid"], metadata["resourceVersion"]) != (
+        resource.uid,
+        resource.resource_version,
+    ):
+        raise Stale
+    return before | {"status": dict(status)}
 
 
 def _partial(body: Body) -> Body:

@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.builders import CANARY, secret_body, vault_secret_body
+from tests.builders import (
+    CANARY,
+    connection,
+    secret_body,
+    vault_secret,
+    vault_secret_body,
+)
 from tests.running import run
 from vaultferry import __version__
 from vaultferry.apiserver.credentials import Credentials, Fixed, Unusable
@@ -37,6 +43,7 @@ ACCOUNT = "/api/v1/namespaces/team/serviceaccounts/reader"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/team/leases"
 VAULTSECRETS = "/apis/vaultferry.dev/v1alpha1/namespaces/team/vaultsecrets"
 VAULTSECRET = f"{VAULTSECRETS}/app"
+VAULTCONNECTIONS = "/apis/vaultferry.dev/v1alpha1/namespaces/team/vaultconnections"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Call = Callable[[Cluster], Awaitable[Any]]
@@ -152,6 +159,18 @@ def create_secret(cluster: Cluster) -> Awaitable[Any]:
 # What is asked
 
 GUARD = {"metadata": {"uid": "u"}, "status": {"version": 1}}
+STATUS = {"version": 1}
+
+
+def with_status(kind: str, uid: str, name: str) -> dict[str, Any]:
+    """Return what replaces the status of a resource of the builders."""
+    guard = {"namespace": "team", "name": name, "uid": uid, "resourceVersion": "1"}
+    version = "vaultferry.dev/v1alpha1"
+    return {"apiVersion": version, "kind": kind, "metadata": guard, "status": STATUS}
+
+
+APP = with_status("VaultSecret", "uid-of-app", "app")
+VAULT = with_status("VaultConnection", "uid-of-vault", "vault")
 MANIFEST = {"apiVersion": "v1", "kind": "Secret", "data": {}}
 OPERATIONS = [{"op": "add", "path": "/data", "value": {}}]
 LEASE = {
@@ -173,9 +192,13 @@ CALLS: dict[str, tuple[Call, tuple[str, str, str, str, Any]]] = {
         lambda c: c.get_vaultsecret("team", "app"),
         ("GET", VAULTSECRET, JSON, JSON, None),
     ),
-    "patch a status": (
-        lambda c: c.patch_status("team", "app", GUARD),
-        ("PATCH", f"{VAULTSECRET}/status", META, MERGE_PATCH, GUARD),
+    "replace a status": (
+        lambda c: c.update_status(vault_secret(), STATUS),
+        ("PUT", f"{VAULTSECRET}/status", META, JSON, APP),
+    ),
+    "replace a connection's status": (
+        lambda c: c.update_connection_status(connection(), STATUS),
+        ("PUT", f"{VAULTCONNECTIONS}/vault/status", META, JSON, VAULT),
     ),
     "patch a VaultSecret": (
         lambda c: c.patch_vaultsecret("team", "app", "vaultferry-rotate", GUARD),

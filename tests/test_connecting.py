@@ -323,10 +323,10 @@ def test_the_same_failure_is_written_once(office: Office) -> None:
     writes = []
     for _ in range(10):
         office.look()
-        writes += [call for call in office.cluster.calls if call.startswith("patch")]
+        writes += [call for call in office.cluster.calls if call.startswith("update")]
         office.now += 60.0
 
-    assert writes == ["patch connection status"]
+    assert writes == ["update connection status"]
     assert len(office.vault.calls) == 10
 
 
@@ -341,7 +341,7 @@ def test_a_spec_that_is_not_understood_is_said(
     office.look()
 
     assert office.said == ("False", "ConnectionNotReady")
-    assert office.cluster.calls == ["patch connection status"]
+    assert office.cluster.calls == ["update connection status"]
 
 
 @pytest.mark.parametrize("how", ["gone", "going"])
@@ -376,7 +376,7 @@ def test_a_session_of_an_account_gets_what_asks_for_tokens_and_asks_for_none(
     office.look()
 
     assert office.given == [Issuer(office.cluster, WAY, reader)]
-    assert office.cluster.calls == ["patch connection status"]
+    assert office.cluster.calls == ["update connection status"]
     assert office.said == ("True", "Verified")
     assert office.connections.opening(TOKEN) == ()
 

@@ -6,7 +6,7 @@ from vaultferry.core.answers import Stale
 from vaultferry.core.requests import REQUEST_ID
 
 UUID = "0b5a7d3e-6a55-4c8e-9c53-3f1f8f5a2d10"
-REPAIR = ["get secret", "patch secret", "patch status"]
+REPAIR = ["get secret", "patch secret", "update status"]
 
 
 def fought() -> World:
@@ -91,7 +91,7 @@ def test_after_a_restart_a_fight_is_looked_at_once_and_forgotten() -> None:
 
     world.step()
 
-    assert world.calls == ["patch status"]
+    assert world.calls == ["update status"]
     assert world.says == {"Ready": "Synced"}
 
 
@@ -102,7 +102,7 @@ def test_the_id_of_a_client_request_is_echoed_after_one_look() -> None:
     result = world.step()
 
     assert result.request_id == UUID
-    assert world.calls == ["get secret", "patch status"]
+    assert world.calls == ["get secret", "update status"]
     assert world.status.last_handled_request_id == UUID
     assert world.step().request_id is None
 
@@ -114,7 +114,7 @@ def test_where_the_third_repair_could_not_be_told_it_is_told_next() -> None:
         world.edit_secret(data={})
         world.step()
     world.edit_secret(data={})
-    world.cluster.faults["patch status"] = [Stale()]
+    world.cluster.faults["update status"] = [Stale()]
     assert world.step().name == "superseded"
     assert world.says == {"Ready": "Synced"}
     world.now += 2
@@ -130,7 +130,7 @@ def test_what_is_told_of_a_fight_without_a_look_handles_no_request() -> None:
     world = synced()
     for _ in range(3):
         world.edit_secret(data={})
-        world.cluster.faults["patch status"] = [Stale()]
+        world.cluster.faults["update status"] = [Stale()]
         world.step()
     world.edit(annotations={REQUEST_ID: UUID})
     world.now += 2

@@ -19,9 +19,9 @@ from vaultferry.views import Key
 
 RECORD = mark(str(KEY))
 TOKEN = CANARY.encode()
-WRITTEN = ["get secret", "apply secret", "patch status"]
-STATUS_ONLY = ["patch status"]
-REPAIRED = ["get secret", "apply secret", "patch status"]
+WRITTEN = ["get secret", "apply secret", "update status"]
+STATUS_ONLY = ["update status"]
+REPAIRED = ["get secret", "apply secret", "update status"]
 CLEANED = ["get vaultsecret", "check served", "apply secret"]
 MERGE = {"creationPolicy": "Merge"}
 DOWN = ApiUnavailable("the API server did not answer")
@@ -188,7 +188,7 @@ def test_a_key_that_was_there_before_is_theirs(value: str | None) -> None:
 
     world.step()
 
-    assert world.calls == ["get secret", "patch status"]
+    assert world.calls == ["get secret", "update status"]
     assert world.says == {"Ready": "!Conflict", "Stalled": "Conflict"}
     assert world.cluster.secrets[KEY]["data"] == data
 
@@ -221,7 +221,7 @@ def test_without_consent_the_secret_is_not_even_read() -> None:
 
     world.step()
 
-    assert world.calls == ["patch status"]
+    assert world.calls == ["update status"]
     assert world.says == {"Ready": "!NotAllowed", "Stalled": "NotAllowed"}
     note(world, **{ALLOW: "merge"})
     world.step()
@@ -244,7 +244,7 @@ def test_a_secret_that_is_absent_is_not_made() -> None:
 
     world.step()
 
-    assert world.calls == ["get secret", "patch status"]
+    assert world.calls == ["get secret", "update status"]
     assert world.says == {"Ready": "!TargetMissing", "Stalled": "TargetMissing"}
     world.cluster.store(world.cluster.secrets, shared())
     world.watch()
@@ -308,7 +308,7 @@ def test_another_root_key_changes_neither_version_nor_secret() -> None:
     world.edit({"target": MERGE | {"name": NAME}})
     world.step()
 
-    assert world.calls == ["get secret", "patch status"]
+    assert world.calls == ["get secret", "update status"]
     assert world.cluster.secrets[KEY] == before
     assert world.status.version == 1
     assert world.status.fingerprint != fingerprint
@@ -323,7 +323,7 @@ def test_the_version_goes_on_counting_from_the_record() -> None:
 
     world.step()
 
-    assert world.calls == ["get secret", "patch status"]
+    assert world.calls == ["get secret", "update status"]
     assert world.status.version == 2
 
 
@@ -439,7 +439,7 @@ def test_who_comes_back_takes_its_keys_back() -> None:
 
     world.step()
 
-    assert world.calls == ["get secret", "patch status"]
+    assert world.calls == ["get secret", "update status"]
     assert world.status.version == 1
 
 

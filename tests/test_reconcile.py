@@ -33,8 +33,8 @@ from vaultferry.reconcile import Result
 from vaultferry.views import Key
 
 READY = {"Ready": "Synced"}
-STATUS_ONLY = ["patch status"]
-REPAIR = ["get secret", "patch secret", "patch status"]
+STATUS_ONLY = ["update status"]
+REPAIR = ["get secret", "patch secret", "update status"]
 DOWN = ApiUnavailable("the API server did not answer")
 
 
@@ -71,7 +71,7 @@ def test_a_first_sync_is_two_writes() -> None:
     result = world.step()
 
     assert (result.name, result.again) == ("reported", inf)
-    assert world.calls == ["create secret", "patch status"]
+    assert world.calls == ["create secret", "update status"]
     assert world.data == {"token": CANARY.encode()}
     assert world.says == READY
     assert world.events == []
@@ -107,7 +107,7 @@ def test_a_changed_value_is_two_writes_and_the_next_version() -> None:
 
     world.step()
 
-    assert world.calls == ["patch secret", "patch status"]
+    assert world.calls == ["patch secret", "update status"]
     assert world.data == {"token": b"another-value"}
     assert (world.status.version, world.status.observed_generation) == (2, 2)
 
@@ -134,13 +134,13 @@ def test_from_owner_to_orphan_the_secret_stays_the_same_version() -> None:
 
 
 def test_a_crash_between_the_two_writes_costs_one_read() -> None:
-    world = failing("patch status", DOWN)
+    world = failing("update status", DOWN)
     world.step()
     world.start()
 
     world.step()
 
-    assert world.calls == ["get secret", "patch status"]
+    assert world.calls == ["get secret", "update status"]
     assert (world.says, world.status.version) == (READY, 1)
 
 
@@ -172,7 +172,7 @@ def test_rotated_tokens_change_neither_version_nor_secret() -> None:
 
     world.step()
 
-    assert world.calls == ["patch secret", "patch status"]
+    assert world.calls == ["patch secret", "update status"]
     after = world.cluster.secrets[KEY]
     assert unversioned(after) == unversioned(before)
     assert (world.says, world.status.version) == (READY, 1)
@@ -230,7 +230,7 @@ def test_a_change_that_somebody_asked_for_is_no_repair() -> None:
 def test_what_was_begun_without_the_lease_writes_nothing_and_is_tried_again() -> None:
     world = World()
     out = NotLeading("the lease ran out")
-    world.cluster.faults = {"create secret": [out], "patch status": [out]}
+    world.cluster.faults = {"create secret": [out], "update status": [out]}
 
     result = world.step()
 
@@ -278,7 +278,7 @@ def test_what_was_let_be_is_told_once_a_little_later_and_in_the_last_lane() -> N
     world.now += SETTLE_SECONDS
     assert world.step().name == "reported"
 
-    assert world.calls == ["patch status"]
+    assert world.calls == ["update status"]
     assert before.synced_secret
     version = world.cluster.secrets[KEY]["metadata"]["resourceVersion"]
     now_synced = before.synced_secret.model_copy(update={"resource_version": version})
@@ -329,14 +329,14 @@ def test_of_a_secret_that_went_while_suspended_nothing_is_told() -> None:
 def test_what_could_not_be_told_in_its_turn_is_no_failure(fault: Exception) -> None:
     world = let_be()
     world.now += SETTLE_SECONDS
-    world.cluster.faults = {"patch status": [fault]}
+    world.cluster.faults = {"update status": [fault]}
 
     result = world.step()
 
     assert (result.name, result.again, world.calls) == (
         "nothing",
         inf,
-        ["patch status"],
+        ["update status"],
     )
 
 
@@ -357,7 +357,7 @@ def test_a_secret_that_is_gone_is_made_again_after_one_look() -> None:
 
     world.step()
 
-    assert world.calls == ["get vaultsecret", "create secret", "patch status"]
+    assert world.calls == ["get vaultsecret", "create secret", "update status"]
     assert (world.says, world.status.version) == (READY, 1)
 
 
@@ -388,7 +388,7 @@ def test_a_conflict_ends_where_the_secret_goes_while_it_is_reported() -> None:
     world = World()
     world.cluster.store(world.cluster.secrets, secret_body())
     world.watch()
-    world.cluster.meanwhile["patch status"] = world.delete_secret
+    world.cluster.meanwhile["update status"] = world.delete_secret
     assert world.step().name == "Conflict"
 
     world.step()
@@ -586,7 +586,7 @@ def test_a_secret_of_another_living_resource_is_not_adopted() -> None:
 
     world.step()
 
-    assert world.calls == ["get secret", "get vaultsecret", "patch status"]
+    assert world.calls == ["get secret", "get vaultsecret", "update status"]
     assert world.says == {"Ready": "!Conflict", "Stalled": "Conflict"}
     assert world.data == {"theirs": b""}
 
@@ -650,7 +650,7 @@ def test_a_secret_that_does_not_consent_stays_that_of_a_resource_that_is_gone() 
 def test_a_conflict_ends_where_the_other_resource_ends_while_it_is_reported() -> None:
     world = adoptable(**{OWNER_KEY: "team/other"})
     rivalled(world, creationPolicy="Orphan")
-    world.cluster.meanwhile["patch status"] = lambda: end_of_rival(world)
+    world.cluster.meanwhile["update status"] = lambda: end_of_rival(world)
 
     assert world.step().name == "Conflict"
     world.step()
@@ -717,7 +717,7 @@ def test_a_create_that_loses_a_race_looks_before_it_writes() -> None:
 
     world.step()
 
-    assert world.calls == ["create secret", "get secret", "patch status"]
+    assert world.calls == ["create secret", "get secret", "update status"]
     assert world.says["Ready"] == "!Conflict"
     assert world.data == {"theirs": b""}
 
@@ -763,7 +763,7 @@ def test_a_secret_of_another_type_needs_a_person() -> None:
     world.watch()
 
     assert world.step().name == "TypeDiffers"
-    assert world.calls == ["get secret", "patch status"]
+    assert world.calls == ["get secret", "update status"]
 
 
 def test_an_immutable_secret_has_a_reason_of_its_own() -> None:
@@ -772,7 +772,7 @@ def test_an_immutable_secret_has_a_reason_of_its_own() -> None:
     world.edit({"sealed": {"token": sealed("another-value")}})
 
     assert world.step().name == "SecretImmutable"
-    assert world.calls == ["patch secret", "get secret", "patch status"]
+    assert world.calls == ["patch secret", "get secret", "update status"]
     assert world.says["Stalled"] == "SecretImmutable"
 
 
@@ -800,7 +800,7 @@ def test_a_patch_of_a_secret_that_is_gone_makes_it() -> None:
 
     world.step()
 
-    assert world.calls[-2:] == ["create secret", "patch status"]
+    assert world.calls[-2:] == ["create secret", "update status"]
     assert world.data == {"token": b"another-value"}
 
 
@@ -816,7 +816,7 @@ def test_a_secret_that_never_holds_still_is_tried_later() -> None:
 def test_a_status_of_a_resource_that_moved_is_not_written() -> None:
     world = World()
     moved = edited(world.body)
-    world.cluster.meanwhile["patch status"] = lambda: world.cluster.store(
+    world.cluster.meanwhile["update status"] = lambda: world.cluster.store(
         world.cluster.vaultsecrets, moved
     )
 
@@ -829,7 +829,7 @@ def test_a_status_of_a_resource_that_moved_is_not_written() -> None:
 
 
 def test_where_the_view_stays_behind_the_waits_grow() -> None:
-    world = failing("patch status", *[Stale()] * 9)
+    world = failing("update status", *[Stale()] * 9)
 
     waits = []
     for _ in range(4):
@@ -842,7 +842,7 @@ def test_where_the_view_stays_behind_the_waits_grow() -> None:
 
 def test_a_resource_that_goes_before_its_status_is_written_is_superseded() -> None:
     world = World()
-    world.cluster.meanwhile["patch status"] = world.cluster.vaultsecrets.clear
+    world.cluster.meanwhile["update status"] = world.cluster.vaultsecrets.clear
 
     assert world.step().name == "superseded"
 
@@ -882,7 +882,7 @@ def test_waits_double_and_the_status_is_written_once() -> None:
     waits, written = [], []
     for _ in range(5):
         waits.append(world.step().again)
-        written.append("patch status" in world.calls)
+        written.append("update status" in world.calls)
         world.now += waits[-1]
 
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0]
@@ -982,7 +982,7 @@ def test_a_refused_secret_is_told_once() -> None:
 
 
 def test_an_api_that_refuses_even_the_status_is_waited_for() -> None:
-    world = failing("patch status", DOWN, DOWN)
+    world = failing("update status", DOWN, DOWN)
 
     assert (world.step().again, world.status.conditions) == (1.0, [])
     world.now += 1.0
@@ -1058,7 +1058,7 @@ def test_a_forced_sync_looks_and_is_echoed() -> None:
 
     world.step()
 
-    assert world.calls == ["get secret", "patch status"]
+    assert world.calls == ["get secret", "update status"]
     assert world.status.last_handled_sync == "now"
     assert world.step().name == "nothing"
 
@@ -1085,7 +1085,7 @@ def test_values_that_can_be_had_again_are_fresh_again() -> None:
     world.step()
 
     assert world.says == READY
-    assert world.calls == ["patch status"]
+    assert world.calls == ["update status"]
 
 
 def test_a_forced_sync_of_a_secret_found_right_leaves_it_ready() -> None:
@@ -1228,7 +1228,7 @@ def test_where_the_layout_is_another_the_secret_is_compared_and_it_is_noted() ->
 
     world.step()
 
-    assert world.calls == ["get secret", "patch status"]
+    assert world.calls == ["get secret", "update status"]
     assert world.status.synced_secret
     assert world.status.synced_secret.layout == 1
 

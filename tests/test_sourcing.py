@@ -17,7 +17,7 @@ from vaultferry.views import Key
 
 SOURCE = Key(NAMESPACE, "made-by-hand")
 READ = {ALLOW: f"read={NAME}"}
-FIRST_SYNC = ["get secret", "create secret", "patch status"]
+FIRST_SYNC = ["get secret", "create secret", "update status"]
 
 
 def store(world: World, data: dict[str, bytes], **metadata: Any) -> None:
@@ -77,7 +77,7 @@ def test_a_change_of_the_source_arrives_and_is_no_repair() -> None:
     for number in range(5):
         store(world, {"token": f"value {number}".encode()})
         assert world.step().name == "reported"
-        assert world.calls == ["get secret", "patch secret", "patch status"]
+        assert world.calls == ["get secret", "patch secret", "update status"]
 
     assert world.data == {"token": b"value 4"}
     assert (world.status.version, world.repairs) == (6, 0)
@@ -99,7 +99,7 @@ def test_that_a_source_moved_is_written_once_later_so_a_start_reads_nothing() ->
     later = world.step().again
     world.now += later
     assert world.step().name == "reported"
-    assert world.calls == ["patch status"]
+    assert world.calls == ["update status"]
 
     world.start()
 
@@ -142,7 +142,7 @@ def test_consent_withdrawn_leaves_the_last_good_secret_and_reads_nothing() -> No
     store(world, {"token": b"two"}, annotations={})
 
     assert world.step().name == "SourceNotAllowed"
-    assert world.calls == ["patch status"]
+    assert world.calls == ["update status"]
     assert world.data == {"token": b"one"}
     assert world.says == {"Ready": "Synced", "Fresh": "!SourceNotAllowed"}
 

@@ -264,8 +264,8 @@ def test_values_are_kept_with_our_tags_after_the_finalizer_and_the_status_say_so
     assert world.calls == [
         "patch finalizers",
         "get namespace",
-        "patch status",
-        "patch status",
+        "update status",
+        "update status",
     ]
     assert world.finalizers == [FINALIZER]
     assert world.status.stored is not None
@@ -299,7 +299,7 @@ def test_a_generation_that_changes_no_value_is_one_status_write() -> None:
 
     world.step()
 
-    assert (world.calls, world.parameters.calls) == (["patch status"], [])
+    assert (world.calls, world.parameters.calls) == (["update status"], [])
     said = world.status.condition("Stored")
     assert said
     assert said.observed_generation == 2
@@ -444,7 +444,7 @@ def test_what_is_too_large_is_said_before_any_call() -> None:
     world.step()
 
     assert (world.said, world.parameters.calls) == ("!NotStorable", [])
-    assert world.calls == ["patch status"]
+    assert world.calls == ["update status"]
     assert world.finalizers == []
 
 
@@ -666,7 +666,7 @@ def test_without_storeref_nothing_of_it_stays() -> None:
 
     assert world.parameters.kept == {}
     assert (world.status.stored, world.said, world.finalizers) == (None, None, [])
-    assert world.calls == ["patch status", "patch finalizers"]
+    assert world.calls == ["update status", "patch finalizers"]
     assert world.step() == inf
     assert world.calls == []
 
@@ -763,7 +763,7 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-CALLS = ("get_vaultsecret", "get_namespace", "patch_finalizers", "patch_status")
+CALLS = ("get_vaultsecret", "get_namespace", "patch_finalizers", "update_status")
 ASKED = ("tags", "read", "create", "replace", "delete")
 
 
@@ -889,7 +889,7 @@ def test_deleted_in_the_middle_all_that_may_be_there_goes() -> None:
     assert (world.parameters.kept, KEY in world.cluster.vaultsecrets) == ({}, False)
 
 
-@pytest.mark.parametrize("call", ["patch finalizers", "patch status"])
+@pytest.mark.parametrize("call", ["patch finalizers", "update status"])
 def test_what_changed_meanwhile_is_read_and_written_again(call: str) -> None:
     world = World()
     world.cluster.meanwhile[call] = lambda: world.cluster.store(
@@ -902,7 +902,7 @@ def test_what_changed_meanwhile_is_read_and_written_again(call: str) -> None:
     assert world.body["metadata"]["labels"] == {"a": "b"}
 
 
-@pytest.mark.parametrize("call", ["patch finalizers", "patch status"])
+@pytest.mark.parametrize("call", ["patch finalizers", "update status"])
 def test_what_changes_too_often_is_looked_at_soon(call: str) -> None:
     world = World()
     world.cluster.faults[call] = [Stale()] * 3
@@ -912,7 +912,7 @@ def test_what_changes_too_often_is_looked_at_soon(call: str) -> None:
     assert world.said == "Stored"
 
 
-@pytest.mark.parametrize("call", ["patch finalizers", "patch status"])
+@pytest.mark.parametrize("call", ["patch finalizers", "update status"])
 def test_who_is_deleted_meanwhile_is_left_to_what_comes_next(call: str) -> None:
     world = World()
 
@@ -933,10 +933,10 @@ def test_who_is_deleted_meanwhile_is_left_to_what_comes_next(call: str) -> None:
 def test_a_failure_that_cannot_be_said_is_said_later(error: Exception) -> None:
     world = World()
     world.parameters.faults["create"] = [StoreRefused("no")] * 2
-    world.cluster.faults["patch status"] = []
+    world.cluster.faults["update status"] = []
     world.step()
     world.edit({"displayName": "x"})
-    world.cluster.faults["patch status"] = [error] * 3
+    world.cluster.faults["update status"] = [error] * 3
 
     assert 0 < world.step() < inf
 

@@ -86,7 +86,7 @@ def synced(values: Mapping[str, bytes] | None = None, **spec: Any) -> VaultWorld
     assert world.calls == []
     world.fetch()
     assert world.step().name == "reported"
-    assert world.calls == ["create secret", "patch status"]
+    assert world.calls == ["create secret", "update status"]
     return world
 
 
@@ -123,7 +123,7 @@ def test_a_change_in_the_vault_arrives_and_is_no_repair() -> None:
 
     assert world.step().name == "reported"
 
-    assert world.calls == ["patch secret", "patch status"]
+    assert world.calls == ["patch secret", "update status"]
     assert world.data == {"token": b"two"}
     assert (world.status.version, world.repairs) == (2, 0)
 
@@ -156,7 +156,7 @@ def test_what_a_vault_first_answers_after_a_restart_is_compared_without_a_write(
 
     world.step()
     assert "patch secret" not in world.calls
-    assert "patch status" not in world.calls
+    assert "update status" not in world.calls
     assert (world.step().name, world.calls) == ("nothing", [])
 
 
@@ -239,7 +239,7 @@ def test_an_outage_costs_one_write_and_its_end_another() -> None:
         world.step()
         writes += world.calls
 
-    assert writes == ["patch status"]
+    assert writes == ["update status"]
     assert world.says == {"Ready": "Synced", "Fresh": "!Unreachable"}
     assert world.data == {"token": b"one"}
 
@@ -247,7 +247,7 @@ def test_an_outage_costs_one_write_and_its_end_another() -> None:
     world.fetch(60.0)
     world.fetch(0.0)
     world.step()
-    assert world.calls == ["patch status"]
+    assert world.calls == ["update status"]
     assert world.says == {"Ready": "Synced", "Fresh": "Synced"}
 
 
@@ -383,7 +383,7 @@ def test_what_a_forced_sync_told_of_an_outage_stays_until_the_vault_answers(
         run(world.places.check(WAY))
     world.fetch(1.0)
     world.step()
-    assert world.calls == ["patch status"]
+    assert world.calls == ["update status"]
     assert world.says == {"Ready": "Synced", "Fresh": "Synced"}
 
 

@@ -89,14 +89,14 @@ class Connector:
             self.places.disconnect(key)
             self.signers.drop(key)
             self._judge(key, failure)
-            await self._report(key, resource, failure)
+            await self._report(resource, failure)
             return inf
         rest = way.module.PROVIDER.check_seconds
         if not self._is_heard(key, rest):
             await self.places.check(key)
         unwell = self.places.health(key)
         if unwell or self._is_heard(key, rest):
-            await self._report(key, resource, unwell, webhook)
+            await self._report(resource, unwell, webhook)
         return _RETRY_SECONDS if unwell else rest
 
     def _understood(
@@ -243,20 +243,14 @@ class Connector:
 
     async def _report(
         self,
-        key: Key,
         resource: VaultConnection,
         failure: VaultFailure | None,
         webhook: Said | None = None,
     ) -> None:
         """Write the status where it differs."""
         status = health.status(resource, failure, self.now(), webhook)
-        changes = health.patch(resource, status)
-        if not changes:
-            return
-        guard = {"uid": resource.uid, "resourceVersion": resource.resource_version}
-        await self.cluster.patch_connection_status(
-            *key, {"metadata": guard, "status": changes}
-        )
+        if status != resource.status:
+            await self.cluster.update_connection_status(resource, status.dumped())
 
 
 def _check_consent(seen: Seen, content: Content, name: str) -> None:

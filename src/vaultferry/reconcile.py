@@ -351,14 +351,11 @@ class Reconciler:
 
     async def _write(self, key: Key, resource: VaultSecret, after: Status) -> Result:
         before = resource.status
-        changes = report.patch(before, after)
-        if not changes:
+        if after == before:
             return _NOTHING
-        guard = {"uid": resource.uid, "resourceVersion": resource.resource_version}
-        answer = await self.cluster.patch_status(
-            *key, {"metadata": guard, "status": changes}
-        )
-        self.vaultsecrets.put_status(key, answer["metadata"], after.dumped())
+        said = after.dumped()
+        answer = await self.cluster.update_status(resource, said)
+        self.vaultsecrets.put_status(key, answer["metadata"], said)
         for event in events.transitions(before.conditions, after.conditions):
             self.around.post(resource, event)
         return Result("reported")

@@ -18,7 +18,7 @@ import structlog
 from vaultferry import gather
 from vaultferry.cluster import Cluster
 from vaultferry.connections import Connections
-from vaultferry.core import access, report, stored
+from vaultferry.core import access, stored
 from vaultferry.core.answers import Absent, Stale
 from vaultferry.core.attempts import Attempts
 from vaultferry.core.backoff import is_outage
@@ -397,19 +397,17 @@ class Storer:
         for _ in range(_ROUNDS):
             resource = self._current(key, resource)
             after = change(resource)
-            patch = report.patch(resource.status, after)
-            if not patch:
+            if after == resource.status:
                 return resource
             if resource.deleting:
                 raise Superseded
-            guard = {"uid": resource.uid, "resourceVersion": resource.resource_version}
-            body = {"metadata": guard, "status": patch}
+            said = after.dumped()
             try:
-                answer = await self.cluster.patch_status(*key, body)
+                answer = await self.cluster.update_status(resource, said)
             except Stale:
                 await self._look(key)
                 continue
-            self.vaultsecrets.put_status(key, answer["metadata"], after.dumped())
+            self.vaultsecrets.put_status(key, answer["metadata"], said)
             for event in transitions(resource.status.conditions, after.conditions):
                 self.around.post(resource, event)
             return self._current(key, resource)

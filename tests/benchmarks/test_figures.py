@@ -42,7 +42,7 @@ def test_reads_of_objects_are_told_from_those_of_the_whole_cluster() -> None:
 def test_calls_per_object_are_told_by_verb_and_resource() -> None:
     names = [f"db-{number}" for number in range(4)]
     made = [request("create", "secrets", "bench-0", name) for name in names]
-    told = [request("patch", "vaultsecrets/status", "bench-0", name) for name in names]
+    told = [request("update", "vaultsecrets/status", "bench-0", name) for name in names]
     other = request("list", "secrets")
 
     figures = per_object(count([*made, *told, other], ["bench-0"]), 4)
@@ -52,7 +52,7 @@ def test_calls_per_object_are_told_by_verb_and_resource() -> None:
         "reads_per_object": 0,
         "other_reads": 1,
         "calls.create_secrets": 1,
-        "calls.patch_vaultsecrets/status": 1,
+        "calls.update_vaultsecrets/status": 1,
     }
 
 

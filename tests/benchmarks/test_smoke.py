@@ -38,7 +38,7 @@ def test_a_first_sync_is_two_writes_and_no_read(figures: Mapping[str, float]) ->
     assert figures["first_sync.writes_per_object"] == 2
     assert figures["first_sync.reads_per_object"] == 0
     assert figures["first_sync.calls.create_secrets"] == 1
-    assert figures["first_sync.calls.patch_vaultsecrets/status"] == 1
+    assert figures["first_sync.calls.update_vaultsecrets/status"] == 1
 
 
 def test_at_rest_there_is_no_call_but_for_the_lease(
@@ -66,7 +66,7 @@ def test_a_doppler_is_asked_for_a_config_and_not_for_each_object(
     # For all of them, for the token, and where that takes as long as ten seconds.
     assert 1 <= figures["doppler.first_sync.vault_calls"] <= 4
     assert figures["doppler.first_sync.calls.create_secrets"] == 1
-    assert figures["doppler.first_sync.calls.patch_vaultsecrets/status"] == 1
+    assert figures["doppler.first_sync.calls.update_vaultsecrets/status"] == 1
     assert figures["doppler.refresh.vault_calls"] == 1
     assert figures["doppler.refresh.writes_per_object"] == 2
     assert figures["doppler.rest.calls"] == 0

@@ -1,8 +1,4 @@
-from typing import Any
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.builders import (
     BEFORE,
@@ -12,12 +8,10 @@ from tests.builders import (
     edited,
     realisation,
     realised,
-    realised_status,
     synced_secret,
     vault_secret,
     vault_secret_body,
 )
-from tests.patches import merge_patched
 from vaultferry.core.outcome import (
     Contended,
     Failed,
@@ -28,8 +22,8 @@ from vaultferry.core.outcome import (
     Suspended,
     Unchanged,
 )
-from vaultferry.core.report import Realisation, patch, status
-from vaultferry.core.vaultsecret import FORCE_SYNC, Status, VaultSecret
+from vaultferry.core.report import Realisation, status
+from vaultferry.core.vaultsecret import FORCE_SYNC, VaultSecret
 
 
 def asked(value: str, handled: str | None = None) -> VaultSecret:
@@ -120,75 +114,4 @@ def test_reporting_the_same_twice_writes_nothing() -> None:
 
     twice = status(vault_secret(once.dumped()), Realised(), realisation(), NOW)
 
-    assert patch(once, twice) == {}
-
-
-def test_what_is_no_longer_known_is_taken_away() -> None:
-    before = Status.model_validate(realised_status(vault_secret()) | {"keyId": "k"})
-    after = before.model_copy(update={"key_id": None, "fields": []})
-
-    assert patch(before, after) == {"keyId": None, "fields": None}
-
-
-def test_what_is_no_longer_known_inside_is_taken_away() -> None:
-    connection = {"connection": {"uid": "1", "generation": 1}}
-    source = {"sourceSecret": {"uid": "2", "resourceVersion": "3"}}
-    before = Status.model_validate({"syncedFrom": connection})
-    after = Status.model_validate({"syncedFrom": source})
-
-    changes = patch(before, after)
-
-    assert changes == {"syncedFrom": {"connection": None} | source}
-
-
-TEXT = st.sampled_from(["a", "b"])
-NUMBER = st.integers(1, 3)
-CONDITIONS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "type": st.sampled_from(["Ready", "Fresh"]),
-            "status": st.sampled_from(["True", "False"]),
-            "reason": TEXT,
-            "lastTransitionTime": TEXT,
-        },
-        optional={"message": st.sampled_from(["", "a"]), "observedGeneration": NUMBER},
-    ),
-    max_size=2,
-)
-STATUSES = st.fixed_dictionaries(
-    {},
-    optional={
-        "conditions": CONDITIONS,
-        "observedGeneration": st.integers(-1, 2),
-        "version": NUMBER,
-        "keyId": TEXT,
-        "fields": st.lists(TEXT, max_size=2),
-        "syncedFrom": st.fixed_dictionaries(
-            {},
-            optional={
-                "connection": st.fixed_dictionaries(
-                    {"uid": TEXT, "generation": NUMBER}
-                ),
-                "sourceSecret": st.fixed_dictionaries(
-                    {"uid": TEXT, "resourceVersion": TEXT}
-                ),
-            },
-        ),
-        "stored": st.fixed_dictionaries(
-            dict.fromkeys(("connection", "namespace", "name", "address", "path"), TEXT),
-            optional={"fields": st.lists(TEXT, max_size=2)},
-        ),
-    },
-).map(Status.model_validate)
-
-
-@given(STATUSES, STATUSES)
-def test_a_patch_makes_the_new_status_of_the_old(before: Status, after: Status) -> None:
-    patched: Any = merge_patched(before.dumped(), patch(before, after))
-
-    assert Status.model_validate(patched) == after
-
-
-@given(STATUSES)
-def test_nothing_is_written_between_equal_statuses(same: Status) -> None:
-    assert patch(same, Status.model_validate(same.dumped())) == {}
+    assert twice == once

@@ -148,8 +148,8 @@ def test_conditions_are_found_by_their_type() -> None:
     assert status.condition("Stalled") is None
 
 
-def test_an_empty_status_is_written_as_nothing() -> None:
-    assert Status().dumped() == {}
+def test_an_empty_status_says_that_nothing_was_observed() -> None:
+    assert Status().dumped() == {"observedGeneration": -1}
 
 
 def test_a_resource_shows_no_value_and_no_token() -> None:

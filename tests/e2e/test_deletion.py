@@ -23,9 +23,9 @@ from tests.e2e.audit import AuditLog
 from tests.e2e.operator import Operator
 from tests.e2e.tenant import Body, Tenant, eventually
 
-STATUS = "patch vaultsecrets/status"
+STATUS = "update vaultsecrets/status"
 OWNER = "vaultferry.dev/owner"
-LATE = {"get vaultsecrets", "get vaultsecrets 404", "patch vaultsecrets/status 404"}
+LATE = {"get vaultsecrets", "get vaultsecrets 404", "update vaultsecrets/status 404"}
 
 
 @pytest.fixture(params=["up", "down"])

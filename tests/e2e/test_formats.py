@@ -8,7 +8,7 @@ from tests.e2e.tenant import Body, Tenant, eventually
 
 pytestmark = pytest.mark.usefixtures("operator")
 
-CHANGE = ["patch secrets", "patch vaultsecrets/status"]
+CHANGE = ["patch secrets", "update vaultsecrets/status"]
 FIELDS = {"access_key_id", "secret_access_key"}
 VARIABLES = {
     "AWS_ACCESS_KEY_ID",

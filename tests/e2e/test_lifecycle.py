@@ -17,7 +17,7 @@ from vaultferry.core.sealing import Place
 
 pytestmark = pytest.mark.usefixtures("operator")
 
-STATUS = "patch vaultsecrets/status"
+STATUS = "update vaultsecrets/status"
 FORCE_SYNC = "vaultferry.dev/force-sync"
 
 

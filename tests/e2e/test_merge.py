@@ -335,7 +335,7 @@ def test_a_change_is_two_writes_and_rest_and_restart_are_none(
     shared(tenant)
     since = audit.now()
     ready(tenant, merging(tenant, "one", a="1"))
-    written = ["get secrets", "patch secrets", "patch vaultsecrets/status"]
+    written = ["get secrets", "patch secrets", "update vaultsecrets/status"]
     assert audit.calls(since, tenant.namespace) == written
 
     since = audit.now()

@@ -205,8 +205,8 @@ NEEDS = {
     Right(OURS, "vaultsecrets", "watch"): Need(restarted, "watch vaultsecrets 403"),
     Right(OURS, "vaultsecrets", "get"): Need(deleted_by_hand, "get vaultsecrets 403"),
     Right(OURS, "vaultsecrets", "patch"): Need(kept, "patch vaultsecrets 403"),
-    Right(OURS, "vaultsecrets/status", "patch"): Need(
-        applied, "patch vaultsecrets/status 403"
+    Right(OURS, "vaultsecrets/status", "update"): Need(
+        applied, "update vaultsecrets/status 403"
     ),
     Right(OURS, "vaultsecrets/finalizers", "update"): Need(
         applied, "create secrets 403"
@@ -217,8 +217,8 @@ NEEDS = {
     Right(OURS, "vaultconnections", "watch"): Need(
         restarted, "watch vaultconnections 403"
     ),
-    Right(OURS, "vaultconnections/status", "patch"): Need(
-        connected, "patch vaultconnections/status 403"
+    Right(OURS, "vaultconnections/status", "update"): Need(
+        connected, "update vaultconnections/status 403"
     ),
     Right("", "namespaces", "list"): Need(selecting, "list namespaces 403"),
     Right("", "namespaces", "watch"): Need(selecting, "watch namespaces 403"),

@@ -89,7 +89,7 @@ def test_a_first_sync_of_each_costs_one_create_and_one_status_write(
     own = figures(audit.requests(0, namespace=thousand.namespace))
 
     print(f"calls for {COUNT} objects: {own}")
-    assert own == {"create secrets": COUNT, "patch vaultsecrets/status": COUNT}
+    assert own == {"create secrets": COUNT, "update vaultsecrets/status": COUNT}
     secrets = {s["metadata"]["name"]: s for s in items(thousand, "secrets")}
     assert len({s["data"]["password"] for s in secrets.values()}) == COUNT
 

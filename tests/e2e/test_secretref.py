@@ -15,7 +15,7 @@ from vaultferry.core.secret import encoded
 pytestmark = pytest.mark.usefixtures("operator")
 
 READ = {ALLOW: "read=db"}
-STATUS = "patch vaultsecrets/status"
+STATUS = "update vaultsecrets/status"
 REALISED = Row(ready=("True", "Synced"), fresh=("True", "Synced"))
 
 

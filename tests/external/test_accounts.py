@@ -27,7 +27,7 @@ from tests.vaults import jwt
 from tests.vaults.doppler_state import Identity as DopplerIdentity
 from tests.vaults.infisical_state import Identity, Rule
 
-STATUS = "patch vaultsecrets/status"
+STATUS = "update vaultsecrets/status"
 ASKED = ["get serviceaccounts", "create serviceaccounts/token"]
 REALISED = Row(ready=("True", "Synced"), fresh=("True", "Synced"))
 CANARY = "canary-without-a-token-61c0"
@@ -111,7 +111,7 @@ def test_infisical_is_read_as_a_service_account_without_any_stored_token(
     assert tenant.data("db") == {"DB_USER": "app", "DB_PASSWORD": CANARY}
     assert vault.asked(LOGIN) == [200]
     calls = audit.calls(since, tenant.namespace)
-    connected = "patch vaultconnections/status"
+    connected = "update vaultconnections/status"
     assert calls == [*ASKED, connected, "create secrets", STATUS]
     text = shown(tenant, operator)
     assert CANARY not in text

@@ -60,7 +60,7 @@ def test_parameters_become_the_secret_by_one_call_and_two_writes(
 
     assert tenant.data("db") == {"username": "app", "password": CANARY}
     wrote = audit.calls(since, tenant.namespace)
-    assert wrote == ["create secrets", "patch vaultsecrets/status"]
+    assert wrote == ["create secrets", "update vaultsecrets/status"]
     assert store.calls() == ["GetParameters"]
     becomes(tenant, "db", REALISED)
 

@@ -103,7 +103,7 @@ def test_all_that_use_a_config_cost_one_call_and_a_restart_none(
     assert len(asked) <= calls_within(took) + 1 + took // 60
     wrote = audit.calls(since, tenant.namespace)
     assert sorted(wrote) == sorted(
-        ["create secrets", "patch vaultsecrets/status"] * COUNT
+        ["create secrets", "update vaultsecrets/status"] * COUNT
     )
 
     since, before = audit.now(), time.monotonic()
@@ -117,7 +117,7 @@ def test_all_that_use_a_config_cost_one_call_and_a_restart_none(
     assert len(vault.downloads()) <= 3
     # What is read is the token.
     did = sorted(audit.calls(since, tenant.namespace))
-    assert did == ["create secrets", "get secrets", "patch vaultsecrets/status"]
+    assert did == ["create secrets", "get secrets", "update vaultsecrets/status"]
 
 
 def test_what_is_unchanged_costs_a_conditional_call_and_no_write(
@@ -149,7 +149,7 @@ def test_what_is_unchanged_costs_a_conditional_call_and_no_write(
     assert vault.downloads() == [304]
     # Who asks for newer values has the Secret looked at, and is told; nobody else.
     did = audit.calls(since, tenant.namespace)
-    assert did == ["get secrets", "patch vaultsecrets/status"]
+    assert did == ["get secrets", "update vaultsecrets/status"]
 
 
 @pytest.mark.skipif(not IS_LONG, reason="takes minutes: make campaign")

@@ -32,7 +32,7 @@ long = pytest.mark.skipif(
     "CAMPAIGN" not in os.environ, reason="takes minutes: make campaign"
 )
 
-STATUS = "patch vaultsecrets/status"
+STATUS = "update vaultsecrets/status"
 REALISED = Row(ready=("True", "Synced"), fresh=("True", "Synced"))
 CANARY = "canary-in-the-vault-5f1c"
 VALUES = {"DB_USER": "app", "DB_PASSWORD": CANARY, "OTHER": "left"}

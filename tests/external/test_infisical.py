@@ -23,7 +23,7 @@ from tests.e2e.tenant import Tenant, eventually
 from tests.e2e.vaults import connection_reason, stale
 from tests.vaults.infisical_state import Rule
 
-STATUS = "patch vaultsecrets/status"
+STATUS = "update vaultsecrets/status"
 REALISED = Row(ready=("True", "Synced"), fresh=("True", "Synced"))
 CANARY = "canary-in-infisical-3b9e"
 LISTS = "/api/v4/secrets"

@@ -28,7 +28,7 @@ from tests.e2e.vaults import (
 )
 from tests.vaults.onepassword_items import Item, ItemField, ItemFile, Place, id_of
 
-STATUS = "patch vaultsecrets/status"
+STATUS = "update vaultsecrets/status"
 REALISED = Row(ready=("True", "Synced"), fresh=("True", "Synced"))
 CANARY = "canary-in-connect-77aa"
 SHOP, LOGIN = id_of("shop"), id_of("login")

@@ -166,7 +166,7 @@ def test_values_are_kept_as_secure_strings_with_our_tags_and_rest_is_no_call(
     asked = audit.requests(since, namespace=tenant.namespace)
     # Its token is read once by each process.
     assert {str(r) for r in asked if r.name != "aws-reader"} == {
-        "patch vaultsecrets/status"
+        "update vaultsecrets/status"
     }
     assert store.calls() == []
 

@@ -1,6 +1,6 @@
 """What a VaultConnection reports of itself."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from vaultferry.core.condition import Condition
 from vaultferry.core.errors import VaultFailure
@@ -44,11 +44,6 @@ def status(
     said = {"Ready": ready} | ({"Webhook": webhook} if webhook else {})
     conditions = [_condition(resource, kind, each, now) for kind, each in said.items()]
     return Status(conditions=conditions, observed_generation=resource.generation)
-
-
-def patch(resource: VaultConnection, after: Status) -> dict[str, Any]:
-    """Return the merge patch to a status; empty if nothing differs."""
-    return {} if after == resource.status else after.dumped()
 
 
 def _condition(resource: VaultConnection, kind: str, said: Said, now: str) -> Condition:

@@ -1,4 +1,4 @@
-"""From an outcome to the status, and to the patch that writes it."""
+"""From an outcome to the status."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -67,19 +67,6 @@ def status(
     if realisation is not None:
         changes |= _realised(resource, realisation, now)
     return before.model_copy(update=changes)
-
-
-def patch(before: Status, after: Status) -> dict[str, Any]:
-    """Return the merge patch between two statuses; empty if they are equal.
-
-    A merge patch replaces lists whole and takes away what is null.
-    """
-    old, new = before.dumped(), after.dumped()
-    changed = {k: v for k, v in new.items() if old.get(k) != v}
-    for key, value in changed.items():
-        if isinstance(value, dict) and isinstance(old.get(key), dict):
-            changed[key] = dict.fromkeys(old[key]) | value
-    return changed | {k: None for k in old if k not in new}
 
 
 def _handled(resource: VaultSecret) -> dict[str, Any]:

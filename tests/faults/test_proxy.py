@@ -462,12 +462,12 @@ def test_a_client_is_killed_after_an_endless_answer_has_begun(
     proxy: Proxy, server: Server
 ) -> None:
     killed: list[list[bytes]] = []
+    watcher = Watcher(proxy)
+    fault = faults.killed(
+        lambda: killed.append(list(watcher.lines)), When.ANSWERED, random.Random(1)
+    )
 
-    with Watcher(proxy) as watcher:
-        fault = faults.killed(
-            lambda: killed.append(list(watcher.lines)), When.ANSWERED, random.Random(1)
-        )
-        proxy.rules.append(rule(fault, matches=WATCH))
+    with proxy.doing(rule(fault, matches=WATCH)), watcher:
         server.say(b"a")
         watcher.wait(lambda _: bool(killed))
 

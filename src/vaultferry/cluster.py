@@ -20,7 +20,7 @@ from vaultferry.core.answers import Body, event, page, refused, unavailable
 from vaultferry.core.errors import NotLeading
 from vaultferry.core.model import GROUP, VERSION
 from vaultferry.core.vaultconnection import VaultConnection
-from vaultferry.core.vaultsecret import PLURAL, VaultSecret
+from vaultferry.core.vaultsecret import VaultSecret
 
 Observer = Callable[[str, str], None]
 
@@ -466,7 +466,7 @@ def _vaultsecret(namespace: str, name: str) -> str:
 
 
 def _vaultsecrets(namespace: str | None) -> str:
-    return f"/apis/{GROUP}/{VERSION}{_within(namespace)}/{PLURAL}"
+    return f"/apis/{GROUP}/{VERSION}{_within(namespace)}/{vaultsecret.PLURAL}"
 
 
 def _vaultconnections(namespace: str | None) -> str:

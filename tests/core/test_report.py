@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.builders import (
     BEFORE,
@@ -8,6 +10,7 @@ from tests.builders import (
     edited,
     realisation,
     realised,
+    realised_status,
     synced_secret,
     vault_secret,
     vault_secret_body,
@@ -23,7 +26,7 @@ from vaultferry.core.outcome import (
     Unchanged,
 )
 from vaultferry.core.report import Realisation, status
-from vaultferry.core.vaultsecret import FORCE_SYNC, VaultSecret
+from vaultferry.core.vaultsecret import FORCE_SYNC, Status, VaultSecret
 
 
 def asked(value: str, handled: str | None = None) -> VaultSecret:
@@ -115,3 +118,70 @@ def test_reporting_the_same_twice_writes_nothing() -> None:
     twice = status(vault_secret(once.dumped()), Realised(), realisation(), NOW)
 
     assert twice == once
+
+
+def test_what_is_no_longer_known_is_taken_away() -> None:
+    before = Status.model_validate(realised_status(vault_secret()) | {"keyId": "k"})
+    after = before.model_copy(update={"key_id": None, "fields": []})
+
+    assert before.dumped().keys() - after.dumped().keys() == {"keyId", "fields"}
+
+
+def test_what_is_no_longer_known_inside_is_taken_away() -> None:
+    connection = {"connection": {"uid": "1", "generation": 1}}
+    source = {"sourceSecret": {"uid": "2", "resourceVersion": "3"}}
+    before = Status.model_validate({"syncedFrom": connection})
+    after = before.model_copy(
+        update={
+            "synced_from": Status.model_validate({"syncedFrom": source}).synced_from
+        }
+    )
+
+    assert after.dumped()["syncedFrom"] == source
+
+
+TEXT = st.sampled_from(["a", "b"])
+NUMBER = st.integers(1, 3)
+CONDITIONS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(["Ready", "Fresh"]),
+            "status": st.sampled_from(["True", "False"]),
+            "reason": TEXT,
+            "lastTransitionTime": TEXT,
+        },
+        optional={"message": st.sampled_from(["", "a"]), "observedGeneration": NUMBER},
+    ),
+    max_size=2,
+)
+STATUSES = st.fixed_dictionaries(
+    {},
+    optional={
+        "conditions": CONDITIONS,
+        "observedGeneration": st.integers(-1, 2),
+        "version": NUMBER,
+        "keyId": TEXT,
+        "fields": st.lists(TEXT, max_size=2),
+        "syncedFrom": st.fixed_dictionaries(
+            {},
+            optional={
+                "connection": st.fixed_dictionaries(
+                    {"uid": TEXT, "generation": NUMBER}
+                ),
+                "sourceSecret": st.fixed_dictionaries(
+                    {"uid": TEXT, "resourceVersion": TEXT}
+                ),
+            },
+        ),
+        "stored": st.fixed_dictionaries(
+            dict.fromkeys(("connection", "namespace", "name", "address", "path"), TEXT),
+            optional={"fields": st.lists(TEXT, max_size=2)},
+        ),
+    },
+).map(Status.model_validate)
+
+
+@given(STATUSES)
+def test_a_status_that_was_written_is_read_back_as_it_was(written: Status) -> None:
+    """Else one that differs in nothing would be written again and again."""
+    assert Status.model_validate(written.dumped()) == written

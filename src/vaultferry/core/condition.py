@@ -50,9 +50,7 @@ class Reported(Model):
     would cost the API server a tenth of every such write.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra={"x-kubernetes-map-type": "atomic"},
-    )
+    model_config = ConfigDict(json_schema_extra={"x-kubernetes-map-type": "atomic"})
 
     conditions: Conditions = []
     observed_generation: int = -1

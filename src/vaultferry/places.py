@@ -222,6 +222,11 @@ class Places:
         self.use(user, {})
         del self._used[user]
 
+    def namespace(self, key: PlaceKey) -> str:
+        """Return the namespace for which a place is fetched first."""
+        place = self._find(key)
+        return place.namespace if place else key.connection.namespace
+
     def look(self, key: PlaceKey) -> Answer:
         """Return what is known of a place, without a call."""
         place = self._find(key)

@@ -32,11 +32,15 @@ def named(letter: str, count: int) -> list[str]:
 class Bench:
     """A queue with a clock that moves when it is told to, in a loop of its own."""
 
-    def __init__(self, turn: Callable[[str], object] = lambda _: None) -> None:
+    def __init__(
+        self,
+        turn: Callable[[str], object] = lambda _: None,
+        among: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self.now = 100.0
         self.served: list[tuple[Lane, float]] = []
         self.queue: Queue = WorkQueue(
-            lambda: self.now, group, lambda *told: self.served.append(told), turn
+            lambda: self.now, group, lambda *told: self.served.append(told), turn, among
         )
         self._loop = asyncio.Runner()
 
@@ -394,6 +398,32 @@ def test_one_that_was_called_and_takes_no_turn_any_more_calls_the_next() -> None
     del turns["b"]
 
     assert sharing.take_all() == ["b", "c"]
+    sharing.close()
+
+
+def test_groups_of_those_that_wait_for_a_turn_are_called_in_turn() -> None:
+    sharing = Bench(turn=lambda _: "all", among=lambda key: key[1])
+    sharing.add("xa1", "xa2", "xa3", "xa4", "xb1")
+    came: list[str] = []
+    while taken := sharing.take_all():
+        came += taken
+        sharing.queue.done(taken[0])
+
+    assert came == ["xa1", "xa2", "xb1", "xa3", "xa4"]
+    sharing.close()
+
+
+def test_one_whose_group_became_another_is_found_where_it_waits_for_its_turn() -> None:
+    groups = {"xa": 1, "xb": 1, "xc": 1}
+    sharing = Bench(turn=lambda _: "all", among=groups.get)
+    sharing.add("xa", "xb", "xc")
+    sharing.take_all()
+
+    groups["xc"] = 2
+    sharing.add("xc", lane=URGENT)
+    sharing.queue.done("xa")
+
+    assert list(sharing.work()) == ["xc", "xb"]
     sharing.close()
 
 

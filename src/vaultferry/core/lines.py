@@ -19,17 +19,18 @@ class Line(Generic[K]):
     def __init__(self, group: Callable[[K], Hashable]) -> None:
         self._group = group
         self._groups: OrderedDict[Hashable, OrderedDict[K, float]] = OrderedDict()
-        self._size = 0
+        self._group_of: dict[K, Hashable] = {}
+        """Of those that wait: what the group of a key is may change meanwhile."""
 
     def __len__(self) -> int:
-        return self._size
+        return len(self._group_of)
 
     def put(self, key: K, since: float, *, first: bool = False) -> None:
         """Put a key behind those of its group, or before them."""
-        keys = self._groups.setdefault(self._group(key), OrderedDict())
+        group = self._group_of[key] = self._group(key)
+        keys = self._groups.setdefault(group, OrderedDict())
         keys[key] = since
         keys.move_to_end(key, last=not first)
-        self._size += 1
 
     def take(self) -> tuple[K, float]:
         """Take a key; return it with when it came."""
@@ -37,17 +38,16 @@ class Line(Generic[K]):
         key, since = keys.popitem(last=False)
         if keys:
             self._groups[group] = keys
-        self._size -= 1
+        del self._group_of[key]
         return key, since
 
     def remove(self, key: K) -> None:
         """Take a key out, wherever it is."""
-        group = self._group(key)
+        group = self._group_of.pop(key)
         keys = self._groups[group]
         del keys[key]
         if not keys:
             del self._groups[group]
-        self._size -= 1
 
     def oldest(self) -> float:
         """Return when the key came that waits longest; one look per group."""

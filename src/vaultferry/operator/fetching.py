@@ -97,9 +97,7 @@ class Fetching:
             restarted=partial(metrics.restarted, "namespaces"),
             clock=monotonic,
         )
-        self._due: WorkQueue[PlaceKey] = WorkQueue(
-            monotonic, lambda place: place.connection.namespace, unmeasured, _turn
-        )
+        self._due = line(self._namespace)
         self._moved: WorkQueue[Key] = WorkQueue(
             monotonic, attrgetter("namespace"), unmeasured
         )
@@ -160,6 +158,9 @@ class Fetching:
         finally:
             await self._outbound.close()
 
+    def _namespace(self, place: PlaceKey) -> str:
+        return self.places.namespace(place)
+
     def _pushed(self, connection: Key) -> None:
         self._news.add(connection, Lane.URGENT)
 
@@ -201,6 +202,21 @@ class Fetching:
     def _wake_users(self, connection: Key) -> None:
         for key in self._views.vaultsecrets.connected(connection):
             self._wake(key, Lane.ROUTINE)
+
+
+def line(
+    namespace: Callable[[PlaceKey], str], clock: Callable[[], float] = monotonic
+) -> WorkQueue[PlaceKey]:
+    """Return a queue of places, in which nobody waits for what others have much of.
+
+    Those who own connections take turns, and so do those who use the same one.
+
+    Args:
+        namespace: returns for whom a place is fetched.
+        clock: in seconds.
+    """
+    owner = attrgetter("connection.namespace")
+    return WorkQueue(clock, owner, unmeasured, _turn, namespace)
 
 
 async def work(queue: WorkQueue[K], handle: Callable[[K], Awaitable[float]]) -> None:

@@ -42,7 +42,8 @@ class WorkQueue(Generic[K]):
     seconds of the clock that is passed in.
 
     Keys that take turns at something are not given out while another of them is worked
-    on: they step aside, so that they keep no worker waiting, and are called one by one.
+    on: they step aside, so that they keep no worker waiting, and are called one by one,
+    by groups of their own.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class WorkQueue(Generic[K]):
         group: Callable[[K], Hashable],
         served: Callable[[Lane, float], None],
         turn: Callable[[K], Hashable] = lambda _: None,
+        among: Callable[[K], Hashable] = lambda _: None,
     ) -> None:
         """Begin empty.
 
@@ -59,10 +61,13 @@ class WorkQueue(Generic[K]):
             group: of a key; groups take turns.
             served: is told how long a key took from when it came until it was done.
             turn: at what a key takes turns with others; None: at nothing.
+            among: of a key; groups of those that wait for the same turn are called in
+                turn.
         """
         self._clock = clock
         self._tell_served = served
         self._turn_of = turn
+        self._among = among
         self._lines = Lanes(group)
         self._served = dict.fromkeys(Lane, 0)
         self._waiting: dict[K, tuple[Lane, Lanes[K]]] = {}
@@ -191,7 +196,7 @@ class WorkQueue(Generic[K]):
             if turn is not None:
                 self._taken.add(turn)
         else:
-            aside = self._aside.setdefault(turn, Lanes(_together))
+            aside = self._aside.setdefault(turn, Lanes(self._among))
             self._put(key, lane, aside, since)
         if called != turn and called not in self._taken:
             self._call_next(called)
@@ -261,7 +266,3 @@ async def serve(
         # What finds nothing to do waits for nothing: without this, ten thousand keys
         # are one turn of the loop, in which nobody else is served.
         await asyncio.sleep(0)
-
-
-def _together(_: Hashable) -> None:
-    """Put all keys into one group."""

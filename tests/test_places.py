@@ -18,6 +18,7 @@ from vaultferry.core.errors import (
     PlaceMissing,
     RateLimited,
     Unreachable,
+    VaultFailure,
 )
 from vaultferry.core.urgency import Lane
 from vaultferry.places import DEFAULT_ROOM, Around, PlaceKey, Places
@@ -113,6 +114,12 @@ def look(there: World, name: str = "a") -> Mapping[str, bytes]:
     document = there.places.look(PlaceKey(CONNECTION, name)).document
     assert document is not None
     return document.values
+
+
+def lasting(there: World, name: str, *, after: float) -> bool:
+    """Tell whether, after some seconds, the failure of a place is said to last."""
+    there.work(after)
+    return there.places.look(PlaceKey(CONNECTION, name)).is_lasting
 
 
 def test_what_many_use_is_fetched_once() -> None:
@@ -363,6 +370,29 @@ def test_a_vault_is_left_alone_as_long_as_it_asks_for() -> None:
     there.work(800.0)
 
     assert len(there.vault.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [RateLimited("slower", wait=900.0), AuthenticationFailed("locked", wait=330.0)],
+)
+def test_an_outage_is_told_after_a_minute_however_long_the_vault_is_left_alone(
+    failure: VaultFailure,
+) -> None:
+    there = two_places()
+    there.work()
+    there.vault.calls.clear()
+    there.vault.failure = failure
+    there.want(Key("team", "a"), "a", after=there.now + 2)
+    there.work(30.0)
+    # The other one learns of it while the vault is left alone already.
+    there.want(Key("team", "b"), "b", after=there.now)
+
+    assert not lasting(there, "a", after=25.0)
+    assert lasting(there, "a", after=10.0)
+    assert not lasting(there, "b", after=0.0)
+    assert lasting(there, "b", after=30.0)
+    assert there.vault.calls == ["a"]
 
 
 def test_a_failure_of_the_same_moment_does_not_shorten_what_a_vault_asked_for() -> None:

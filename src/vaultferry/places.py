@@ -19,7 +19,7 @@ from typing import NamedTuple
 import structlog
 
 from vaultferry.core import refresh
-from vaultferry.core.backoff import is_outage
+from vaultferry.core.backoff import OUTAGE_SECONDS, is_outage
 from vaultferry.core.document import Document
 from vaultferry.core.errors import Failure, VaultFailure
 from vaultferry.core.provider import Session, Streaming
@@ -264,8 +264,7 @@ class Places:
             return inf
         now = self._clock()
         if now < link.quiet_until and link.failure:
-            self._leave_alone(link, place, link.failure, now)
-            return link.quiet_until - now
+            return self._leave_alone(link, place, link.failure, now)
         if place is None:
             return self._call_up(key.connection, link, now)
         return await self._turn(key, link, place, now)
@@ -388,12 +387,29 @@ class Places:
 
     def _leave_alone(
         self, link: Link, place: Place | None, failure: VaultFailure, now: float
-    ) -> None:
-        """Take in that a place was not had because its vault is left alone."""
-        if place and place.is_due(now):
+    ) -> float:
+        """Take in that a place was not had because its vault is left alone.
+
+        Returns:
+            The seconds until it is looked at again.
+        """
+        if place is None:
+            return link.quiet_until - now
+        if place.is_due(now):
             self._failed(place, failure, now)
             # Who waits is told once, not again and again until it is over.
-            place.due = link.quiet_until
+            place.due = self._told(link, place, now)
+        return min(link.quiet_until, place.due) - now
+
+    def _told(self, link: Link, place: Place, now: float) -> float:
+        """Return when a place is looked at while its vault is left alone.
+
+        When that is over; but a vault may ask for hours, so before if there is more to
+        be told by then: that the failure lasts.
+        """
+        lasts = place.failing_since + OUTAGE_SECONDS
+        is_told = place.answer.is_lasting or lasts <= now
+        return link.quiet_until if is_told else min(lasts, link.quiet_until)
 
     def _failed(self, place: Place, failure: Failure, tried: float) -> None:
         """Take in that a place was not had; wake who waits, and all if that lasts."""
@@ -512,7 +528,7 @@ class Places:
     def _next(self, key: PlaceKey, link: Link, place: Place) -> float:
         """Return when a place is due again by itself."""
         if place.failures and link.failure:
-            return link.quiet_until
+            return self._told(link, place, self._clock())
         if place.failures:
             return self._clock() + refresh.until_retry(place.interval)
         # What shares a call is due together.

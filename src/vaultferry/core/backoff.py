@@ -3,8 +3,10 @@
 FIRST = 1.0
 LONGEST = 300.0
 
+OUTAGE_SECONDS = 60.0
+"""How long an outage lasts at least, rather than a blip."""
+
 _OUTAGE_FAILURES = 2
-_OUTAGE_SECONDS = 60
 
 
 def delay(failures: int, chance: float, first: float = FIRST) -> float:
@@ -29,4 +31,4 @@ def is_outage(failures: int, seconds: float) -> bool:
         failures: how many in a row.
         seconds: since the first of them.
     """
-    return failures >= _OUTAGE_FAILURES and seconds >= _OUTAGE_SECONDS
+    return failures >= _OUTAGE_FAILURES and seconds >= OUTAGE_SECONDS

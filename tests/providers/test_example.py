@@ -1,5 +1,6 @@
 """The vault of docs/adding-a-vault.md works, as it is written there."""
 
+import ast
 import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -50,11 +51,16 @@ class Fake(Vault[Shelves]):
         return told(found, etag=tag) if found else Answer(404)
 
 
+def written() -> str:
+    """Return the module that the page shows."""
+    [code] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return str(code)
+
+
 @pytest.fixture
 def _shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put the module into the folder of the vaults, as far as Python can tell."""
-    [code] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    (tmp_path / "shelf.py").write_text(code)
+    (tmp_path / "shelf.py").write_text(written())
     monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
     plugins.names.cache_clear()
     yield
@@ -127,3 +133,13 @@ def test_the_vault_of_the_page_has_a_section_in_the_kind() -> None:
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
 
     assert spec["shelf"]["required"] == ["address", "shelf", "tokenSecretRef"]
+
+
+def test_the_vault_of_the_page_has_forty_lines_besides_imports() -> None:
+    lines = dict(enumerate(written().splitlines(), 1))
+    for statement in ast.parse(written()).body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            for number in range(statement.lineno, (statement.end_lineno or 0) + 1):
+                del lines[number]
+
+    assert len([line for line in lines.values() if line.strip()]) <= 40

@@ -79,7 +79,10 @@ Issue = Callable[[], Awaitable[bytes]]
 Raises ConnectionNotReady where there is none to be had.
 """
 
-Given = Mapping[str, bytes] | Issue
+Stored = Mapping[str, bytes]
+"""A credential that is in a Secret, by key."""
+
+Given = Stored | Issue
 """A credential, as a session gets it: what is in the Secret, by key; what asks for
 tokens of the Account; or the variables of the environment that are set, by name."""
 

@@ -10,7 +10,14 @@ from http import HTTPStatus
 from typing import Any
 
 from vaultferry.core.budget import Quota
-from vaultferry.core.errors import AuthenticationFailed, RateLimited, Unreachable
+from vaultferry.core.document import Document
+from vaultferry.core.errors import (
+    AuthenticationFailed,
+    PlaceForbidden,
+    PlaceMissing,
+    RateLimited,
+    Unreachable,
+)
 from vaultferry.outbound import Answer, Outbound, Stream
 from vaultferry.outbound import Unreachable as NotReached
 
@@ -48,13 +55,24 @@ class Vault:
         self.quota: Quota | None = None
         """What the vault said last of its limit on calls, if it says anything."""
 
-    async def get(self, path: str, headers: Mapping[str, str]) -> Answer:
+    async def get(
+        self, path: str, headers: Mapping[str, str], known: Document | None = None
+    ) -> Answer:
         """Ask for something; return the answer, whatever its status.
 
+        Args:
+            path: what to ask for.
+            headers: of the request.
+            known: what was answered before; 304 then says that it is the same now.
+
         Raises:
-            Unreachable: there is none.
+            Unreachable: there is none, or it says so of what has no tag.
         """
-        return await self._ask("GET", path, headers, None)
+        tag = {"If-None-Match": known.tag} if known and known.tag else {}
+        answer = await self._ask("GET", path, {**headers, **tag}, None)
+        if answer.status == HTTPStatus.NOT_MODIFIED and not tag:
+            raise unreachable("http-304")
+        return answer
 
     async def post(self, path: str, headers: Mapping[str, str], body: Any) -> Answer:
         """Send JSON; return the answer, whatever its status.
@@ -177,6 +195,27 @@ def check(answer: Answer, refused: Collection[int] = (401,)) -> None:
         raise unreachable(f"http-{status}")
 
 
+def check_place(
+    answer: Answer, forbidden: str, missing: str, absent: Collection[int] = (404,)
+) -> None:
+    """Check that an answer does not fail for the place alone.
+
+    Args:
+        answer: the answer.
+        forbidden: what to say where the token may not read the place.
+        missing: what to say where there is none.
+        absent: the statuses by which the vault says that there is none.
+
+    Raises:
+        PlaceForbidden: the token may not read it.
+        PlaceMissing: there is none.
+    """
+    if answer.status == HTTPStatus.FORBIDDEN:
+        raise PlaceForbidden(forbidden)
+    if answer.status in absent:
+        raise PlaceMissing(missing)
+
+
 def document(answer: Answer) -> Any:
     """Return the JSON of a good answer.
 
@@ -187,6 +226,19 @@ def document(answer: Answer) -> Any:
     with suppress(ValueError):  # It holds the answer, and is not to stay behind.
         return json.loads(answer.body)
     raise unreachable("no-json")
+
+
+def texts(answer: Answer) -> dict[str, bytes]:
+    """Return the names and values of a good answer, an object of texts.
+
+    Raises:
+        VaultFailure: the answer is not good, or is something else.
+    """
+    found = document(answer)
+    flat = isinstance(found, dict) and all(isinstance(v, str) for v in found.values())
+    if not flat:
+        raise unreachable("no-names-and-values")
+    return {name: encoded(text) for name, text in found.items()}
 
 
 def encoded(text: str) -> bytes:

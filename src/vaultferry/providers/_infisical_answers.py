@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from vaultferry.core.errors import PlaceForbidden, PlaceMissing
+from vaultferry.core.errors import PlaceForbidden
 from vaultferry.core.model import Model
 from vaultferry.outbound import Answer
 from vaultferry.providers import _http
@@ -83,12 +83,12 @@ def check(answer: Answer) -> None:
     Raises:
         Failure: it is not.
     """
-    is_its_own = "error" in _error(answer)
-    if is_its_own and answer.status == HTTPStatus.FORBIDDEN:
-        raise PlaceForbidden("the identity may not read this project and folder")
-    if is_its_own and answer.status in _MISSING:
-        raise PlaceMissing(
-            "there is no such project, environment, folder or version of a secret"
+    if "error" in _error(answer):
+        _http.check_place(
+            answer,
+            "the identity may not read this project and folder",
+            "there is no such project, environment, folder or version of a secret",
+            absent=_MISSING,
         )
     _http.check(answer)
 

@@ -13,12 +13,7 @@ from urllib.parse import urlencode
 
 from vaultferry.core.budget import Quota
 from vaultferry.core.document import Document, Wanted
-from vaultferry.core.errors import (
-    ConnectionNotReady,
-    PlaceForbidden,
-    PlaceMissing,
-    ReferenceInvalid,
-)
+from vaultferry.core.errors import ConnectionNotReady, ReferenceInvalid
 from vaultferry.core.model import Model
 from vaultferry.core.provider import (
     Account,
@@ -176,9 +171,8 @@ class _Session:
     async def fetch(self, place: str, known: Document | None) -> Document:
         """Return the values of the config; see `Session`."""
         del place  # there is one
-        tag = {"If-None-Match": known.tag} if known and known.tag else {}
-        answer = await self._get(self._path, tag)
-        if answer.status == HTTPStatus.NOT_MODIFIED and known and tag:
+        answer = await self._get(self._path, known)
+        if answer.status == HTTPStatus.NOT_MODIFIED and known:
             return known
         self._drop(answer)
         _check(answer)
@@ -198,7 +192,7 @@ class _Session:
 
     async def check(self) -> None:
         """See whether the token is taken; see `Session`."""
-        answer = await self._get("/v3/me", {})
+        answer = await self._get("/v3/me")
         _http.check(answer, refused=(401, 403))
 
     async def _shown(self) -> Shown:
@@ -212,9 +206,9 @@ class _Session:
         if is_less and isinstance(self._who, Login):
             self._who.drop()
 
-    async def _get(self, path: str, headers: Shown) -> Answer:
+    async def _get(self, path: str, known: Document | None = None) -> Answer:
         async def send(token: Shown) -> Answer:
-            return await self._vault.get(path, {**headers, **token})
+            return await self._vault.get(path, token, known)
 
         if isinstance(self._who, Login):
             return await ask(self._who, send, _is_refused)
@@ -245,18 +239,16 @@ def _is_refused(answer: Answer) -> bool:
 
 
 def _check(answer: Answer) -> None:
-    if answer.status == HTTPStatus.FORBIDDEN:
-        raise PlaceForbidden("the token may not read this project and config")
-    if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}:
-        raise PlaceMissing("there is no such project or config")
+    _http.check_place(
+        answer,
+        "the token may not read this project and config",
+        "there is no such project or config",
+        absent=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
+    )
 
 
 def _values(answer: Answer) -> dict[str, bytes]:
-    found = _http.document(answer)
-    flat = isinstance(found, dict) and all(isinstance(v, str) for v in found.values())
-    if not flat:
-        raise _http.unreachable("no-names-and-values")
-    return {k: _http.encoded(v) for k, v in found.items() if k not in _OWN}
+    return {k: v for k, v in _http.texts(answer).items() if k not in _OWN}
 
 
 def _kind(line: bytes) -> str:

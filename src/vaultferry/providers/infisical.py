@@ -281,10 +281,10 @@ class _Session:
 
         Or one secret in one version, `VERSION@/FOLDER/NAME`.
         """
-        began, tag, wish = self._clock(), self._tag(known), _wish(place)
-        answer = await self._asked(wish, tag)
-        if answer.status == HTTPStatus.NOT_MODIFIED and known and tag:
-            return known
+        began, recent, wish = self._clock(), self._recent(known), _wish(place)
+        answer = await self._asked(wish, recent)
+        if answer.status == HTTPStatus.NOT_MODIFIED and recent:
+            return recent
         if answer.status == HTTPStatus.NOT_FOUND:
             # It may be another project that has the slug now.
             self._project = self._settings.project_id
@@ -299,13 +299,13 @@ class _Session:
             answer = await self._get("/api/v1/projects")
             _http.check(answer, refused=(HTTPStatus.FORBIDDEN,))
 
-    def _tag(self, known: Document | None) -> Mapping[str, str]:
-        if not isinstance(known, _Listed) or not known.tag:
-            return {}
-        is_old = self._clock() >= known.read + _WHOLE_SECONDS
-        return {} if is_old else {"If-None-Match": known.tag}
+    def _recent(self, known: Document | None) -> Document | None:
+        """Return what is known, unless it has to be read as a whole again."""
+        if not isinstance(known, _Listed):
+            return None
+        return known if self._clock() < known.read + _WHOLE_SECONDS else None
 
-    async def _asked(self, wish: "_Wish", tag: Mapping[str, str]) -> Answer:
+    async def _asked(self, wish: "_Wish", known: Document | None) -> Answer:
         """Ask for secrets, in the version that the server has."""
         where = {
             "environment": self._settings.environment,
@@ -314,28 +314,28 @@ class _Session:
         }
         if self._has_version_4:
             with suppress(_NoRouteError):
-                return await self._asked_4(wish.name, where, tag)
+                return await self._asked_4(wish.name, where, known)
             self._has_version_4 = False
         with suppress(_NoRouteError):
-            return await self._asked_3(wish.name, where, tag)
+            return await self._asked_3(wish.name, where, known)
         self._has_version_4 = True
         raise _http.unreachable("http-404")
 
     async def _asked_4(
-        self, name: str, where: Mapping[str, str], tag: Mapping[str, str]
+        self, name: str, where: Mapping[str, str], known: Document | None
     ) -> Answer:
         asked = urlencode({"projectId": await self._project_id(), **where})
-        return await self._get(f"/api/v4/secrets{name}?{asked}", tag)
+        return await self._get(f"/api/v4/secrets{name}?{asked}", known)
 
     async def _asked_3(
-        self, name: str, where: Mapping[str, str], tag: Mapping[str, str]
+        self, name: str, where: Mapping[str, str], known: Document | None
     ) -> Answer:
         settings = self._settings
         project = {"workspaceSlug": settings.project_slug or ""}
         if settings.project_id:
             project = {"workspaceId": settings.project_id}
         asked = urlencode({**project, **where})
-        return await self._get(f"/api/v3/secrets/raw{name}?{asked}", tag)
+        return await self._get(f"/api/v3/secrets/raw{name}?{asked}", known)
 
     async def _project_id(self) -> str:
         """Return the id of the project, which version 4 knows by nothing else."""
@@ -347,11 +347,9 @@ class _Session:
                 self._project = answers.parsed(answers.Project, answer).id
             return self._project
 
-    async def _get(self, path: str, headers: Shown | None = None) -> Answer:
-        more = headers or {}
-
+    async def _get(self, path: str, known: Document | None = None) -> Answer:
         async def send(token: Shown) -> Answer:
-            return await self._vault.get(path, {**more, **token})
+            return await self._vault.get(path, token, known)
 
         answer = await ask(self._login, send, answers.is_refused)
         if answers.lacks_route(answer):

@@ -8,7 +8,7 @@ one list of a vault serves all its items, and no name gets into a filter.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
 from math import inf
@@ -28,7 +28,7 @@ from vaultferry.core.errors import (
 )
 from vaultferry.core.model import Model
 from vaultferry.core.opitem import Identified, Item, Names, Summary
-from vaultferry.core.provider import Kept, Provider
+from vaultferry.core.provider import Kept, Provider, Stored
 from vaultferry.core.vaultconnection import Address, Bundle, TokenRef
 from vaultferry.outbound import Answer, Outbound
 from vaultferry.providers import _http, _onepassword
@@ -249,9 +249,7 @@ class Session:
         return await self._vault.get(f"/v1{path}", self._headers)
 
 
-def session(
-    settings: Settings, token: Mapping[str, bytes], outbound: Outbound
-) -> Session:
+def session(settings: Settings, token: Stored, outbound: Outbound) -> Session:
     """Return a session with one token."""
     return Session(settings, token[settings.token_secret_ref.key], outbound)
 
@@ -261,10 +259,11 @@ def _path(vault: _Vault, item_id: str) -> str:
 
 
 def _check_place(answer: Answer) -> None:
-    if answer.status == HTTPStatus.FORBIDDEN:
-        raise PlaceForbidden("the token of the connection may not read the vault")
-    if answer.status == HTTPStatus.NOT_FOUND:
-        raise PlaceMissing("there is no such item in the vault")
+    _http.check_place(
+        answer,
+        "the token of the connection may not read the vault",
+        "there is no such item in the vault",
+    )
 
 
 def _read(answer: Answer, shape: TypeAdapter[T]) -> T:

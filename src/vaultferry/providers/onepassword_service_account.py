@@ -25,7 +25,7 @@ from vaultferry.core.errors import (
 )
 from vaultferry.core.model import Model
 from vaultferry.core.opitem import Item, Names
-from vaultferry.core.provider import Kept, Provider
+from vaultferry.core.provider import Kept, Provider, Stored
 from vaultferry.core.vaultconnection import TokenRef
 from vaultferry.outbound import Outbound
 from vaultferry.providers import _http, _onepassword, _onepassword_sdk
@@ -211,9 +211,7 @@ class Session:
         return _document(lambda: opitem.document(vault.title, item, contents, tag))
 
 
-def session(
-    settings: Settings, token: Mapping[str, bytes], outbound: Outbound
-) -> Session:
+def session(settings: Settings, token: Stored, outbound: Outbound) -> Session:
     """Return a session with one token, if it is for an address that may be reached."""
     text = _http.word(token[settings.token_secret_ref.key])
     address = opstoken.address(text)

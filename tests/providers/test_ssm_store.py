@@ -1,6 +1,7 @@
 """Parameter Store as a store, against one that the vendor's command takes for real."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -63,14 +64,20 @@ def settings(**given: Any) -> Settings:
     return understood(Settings, needed | given)
 
 
-def ask(server: Server, what: Asked) -> Any:
-    """Have a store do something."""
+def ask(server: Server, what: Asked, **given: Any) -> Any:
+    """Have a store do something.
+
+    Args:
+        server: where it is.
+        what: what it is to do.
+        given: more settings of the connection.
+    """
     keeping = PROVIDER.keeping
     assert keeping is not None
 
     async def asked() -> Any:
         outbound = Outbound(Exceptions.parse(["https://127.0.0.0/8:*"]))
-        at = settings(address=server.url, caBundle=server.certificate)
+        at = settings(address=server.url, caBundle=server.certificate, **given)
         try:
             return await what(keeping.store(aws_ssm.session(at, TOKEN, outbound)))
         finally:
@@ -95,12 +102,24 @@ def seen(judge: Judge, server: Server, name: str) -> Any:
     return found[0] if found else None
 
 
+def keys(judge: Judge, server: Server, path: str) -> dict[str, str]:
+    """Return the key that each parameter below a path is encrypted by."""
+    below = [{"Key": "Name", "Option": "BeginsWith", "Values": [f"{path}/"]}]
+    call = ("ssm", server.url, REGION, "describe_parameters")
+    described = judge.ask(*call, ParameterFilters=below)["ok"]["Parameters"]
+    return {each["Name"]: each["KeyId"] for each in described}
+
+
 def operations(server: Server) -> list[str]:
     return [entry.operation for entry in server.record]
 
 
 def create(name: str, value: str = CANARY) -> Asked:
     return lambda store: store.create(name, value.encode(), TAGS)
+
+
+async def replace(name: str, store: Store) -> None:
+    await store.replace(name, CANARY.encode())
 
 
 CALLS: dict[str, Asked] = {
@@ -127,6 +146,27 @@ def test_what_is_created_is_a_secure_string_of_the_standard_tier_with_its_tags(
     [tier] = [e["Tier"] for e in described["Parameters"] if e["Name"] == "/made/a"]
     assert tier == "Standard"
     assert ask(server, lambda store: store.tags("/made/a")) == TAGS
+
+
+def test_values_are_encrypted_by_the_key_of_the_store_whenever_they_are_written(
+    judge: Judge, server: Server
+) -> None:
+    alias = "alias/shop"
+    ask(server, create("/keys/a"), kmsKeyId=alias)
+    ask(server, create("/keys/b"))
+    for name in "ab":
+        replacing = partial(replace, f"/keys/{name}")
+        ask(server, replacing, kmsKeyId=alias)
+
+    assert keys(judge, server, "/keys") == dict.fromkeys(("/keys/a", "/keys/b"), alias)
+
+
+def test_without_a_key_of_its_own_a_store_has_that_of_aws(
+    judge: Judge, server: Server
+) -> None:
+    ask(server, create("/keys/aws/a"))
+
+    assert keys(judge, server, "/keys/aws") == {"/keys/aws/a": "alias/aws/ssm"}
 
 
 def test_what_is_there_is_not_created_again_and_is_named(

@@ -109,7 +109,8 @@ class Call(Protocol):
 class ParameterStore:
     """The parameters of one region, by one credential; see `Store`."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, key: str | None) -> None:
+        """Take what makes calls, and the KMS key to encrypt by; None: AWS's own."""
         self._call = call
 
     async def tags(self, name: str) -> Mapping[str, str] | None:
@@ -159,6 +160,8 @@ class ParameterStore:
             "Name": name,
             "Value": value.decode(),
             "Type": "SecureString",
+            # Each time: AWS does not go on with the key of before.
+            **self._key,
             "Tier": "Standard",
         }
         await self._done("PutParameter", {**given, **more})

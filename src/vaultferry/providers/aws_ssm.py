@@ -124,6 +124,15 @@ class Settings(Model):
 
     store: bool = False
     """True: VaultSecrets may have their values kept below the `pathPrefix`, by
+    kms_key_id: (
+        Annotated[
+            str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9:/_-]+$")
+        ]
+        | None
+    ) = None
+    """The KMS key by which a store encrypts values, by its id, ARN or alias; default:
+    `alias/aws/ssm`."""
+
     `storeRef`, and read there what is kept for their own namespace only."""
 
     credentials_secret_ref: CredentialsRef | None = None
@@ -247,6 +256,11 @@ PROVIDER = Provider(
         {
             "rule": "!has(self.store) || !self.store || has(self.pathPrefix)",
             "message": "is a store without a pathPrefix: set the path below which "
+        {
+            "rule": "!has(self.kmsKeyId) || has(self.store) && self.store",
+            "message": "has a kmsKeyId and is no store: set store: true, or leave "
+            "kmsKeyId out, reading needs none",
+        },
             "values are to be kept",
         },
         {
@@ -292,7 +306,7 @@ class _Session:
         self._scope = _aws.Scope(settings.region, "ssm")
         self._who = who
         self._probe = f"{settings.path_prefix or ''}/vaultferry-check"
-        self.store = _ssm_store.ParameterStore(self._call)
+        self.store = _ssm_store.ParameterStore(self._call, settings.kms_key_id)
 
     def shares(self, place: str) -> bool:
         """Tell whether a place is a parameter as it is now.

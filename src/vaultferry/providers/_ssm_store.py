@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from vaultferry.core.errors import (
     Conflict,
-    Failure,
     NotStorable,
     PlaceForbidden,
     PlaceMissing,
@@ -19,8 +18,7 @@ from vaultferry.core.errors import (
     StoreRefused,
 )
 from vaultferry.providers import _http
-
-Meanings = Mapping[str, tuple[type[Failure], str]]
+from vaultferry.providers._ssm_answers import Meanings
 
 MOST = 10
 """The parameters that one call reads or deletes."""
@@ -112,6 +110,7 @@ class ParameterStore:
     def __init__(self, call: Call, key: str | None) -> None:
         """Take what makes calls, and the KMS key to encrypt by; None: AWS's own."""
         self._call = call
+        self._key = {} if key is None else {"KeyId": key}
 
     async def tags(self, name: str) -> Mapping[str, str] | None:
         """Return the tags of a parameter; None: there is none of that name."""
@@ -160,9 +159,9 @@ class ParameterStore:
             "Name": name,
             "Value": value.decode(),
             "Type": "SecureString",
+            "Tier": "Standard",
             # Each time: AWS does not go on with the key of before.
             **self._key,
-            "Tier": "Standard",
         }
         await self._done("PutParameter", {**given, **more})
         await asyncio.sleep(_WRITE_SECONDS)

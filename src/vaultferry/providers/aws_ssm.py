@@ -7,10 +7,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -24,7 +22,6 @@ from vaultferry.core.errors import (
     Failure,
     PlaceForbidden,
     PlaceMissing,
-    RateLimited,
     ReferenceInvalid,
     StoreInvalid,
     VaultFailure,
@@ -41,6 +38,7 @@ from vaultferry.core.provider import (
 from vaultferry.core.vaultconnection import AccountRef, Bundle
 from vaultferry.outbound import Answer, Outbound
 from vaultferry.providers import _aws, _aws_ambient, _aws_sts, _http, _ssm_store
+from vaultferry.providers import _ssm_answers as answers
 from vaultferry.providers._login import Login
 
 # Ten values of 8 KB, of which JSON may take six characters for each one, and what is
@@ -124,6 +122,8 @@ class Settings(Model):
 
     store: bool = False
     """True: VaultSecrets may have their values kept below the `pathPrefix`, by
+    `storeRef`, and read there what is kept for their own namespace only."""
+
     kms_key_id: (
         Annotated[
             str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9:/_-]+$")
@@ -132,8 +132,6 @@ class Settings(Model):
     ) = None
     """The KMS key by which a store encrypts values, by its id, ARN or alias; default:
     `alias/aws/ssm`."""
-
-    `storeRef`, and read there what is kept for their own namespace only."""
 
     credentials_secret_ref: CredentialsRef | None = None
     """The keys of a user or a role of IAM; default: what the operator itself is, where
@@ -256,12 +254,12 @@ PROVIDER = Provider(
         {
             "rule": "!has(self.store) || !self.store || has(self.pathPrefix)",
             "message": "is a store without a pathPrefix: set the path below which "
+            "values are to be kept",
+        },
         {
             "rule": "!has(self.kmsKeyId) || has(self.store) && self.store",
             "message": "has a kmsKeyId and is no store: set store: true, or leave "
             "kmsKeyId out, reading needs none",
-        },
-            "values are to be kept",
         },
         {
             "rule": "!has(oldSelf.store) || !oldSelf.store || has(self.store) && "
@@ -283,15 +281,6 @@ PROVIDER = Provider(
 
 
 _Who = _aws.Credentials | Login[_aws.Credentials]
-
-
-@dataclass(frozen=True, repr=False)
-class _Parameter:
-    """One in an answer; without a `repr`, because it holds a value."""
-
-    name: str
-    value: bytes
-    version: str
 
 
 class _Session:
@@ -318,9 +307,9 @@ class _Session:
     async def fetch(self, place: str, known: Document | None) -> Document:
         """Return a parameter, or all that are below a path; see `Session`."""
         if place.endswith("/"):
-            return _unless_same(await self._below(place), known)
+            return answers.unless_same(await self._below(place), known)
         found = await self._named([place])
-        return _unless_same(found[place], known)
+        return answers.unless_same(found[place], known)
 
     async def fetch_several(
         self, known: Mapping[str, Document | None]
@@ -336,7 +325,9 @@ class _Session:
             raise
         except Failure:
             return {place: await self._alone(place, known[place]) for place in known}
-        return {place: _unless_same(found[place], known[place]) for place in known}
+        return {
+            place: answers.unless_same(found[place], known[place]) for place in known
+        }
 
     async def check(self) -> None:
         """See whether the credential is taken; see `Session`."""
@@ -357,12 +348,15 @@ class _Session:
     async def _named(self, places: Sequence[str]) -> dict[str, Document]:
         """Return parameters by one call, an empty document for each that is absent."""
         asked = {"Names": list(places), "WithDecryption": True}
-        answered = _parameters(await self._call("GetParameters", asked))
+        answered = answers.parameters(await self._call("GetParameters", asked))
         found = {_unversioned(each.name): each for each in answered}
-        return {place: _one(place, found.get(_unversioned(place))) for place in places}
+        return {
+            place: answers.one(place, found.get(_unversioned(place)))
+            for place in places
+        }
 
     async def _below(self, place: str) -> Document:
-        found: list[_Parameter] = []
+        found: list[answers.Parameter] = []
         asked: dict[str, Any] = {
             "Path": place.removesuffix("/") or "/",
             "Recursive": True,
@@ -371,10 +365,10 @@ class _Session:
         }
         for _ in range(_MOST_PAGES):
             page = await self._call("GetParametersByPath", asked)
-            found += _parameters(page)
+            found += answers.parameters(page)
             token = page.get("NextToken")
             if not token:
-                return _all(place, found)
+                return answers.whole(place, found)
             asked["NextToken"] = token
             await asyncio.sleep(_PAGE_SECONDS)
         raise ReferenceInvalid(
@@ -386,7 +380,7 @@ class _Session:
         self,
         operation: str,
         document: Mapping[str, Any],
-        more: _ssm_store.Meanings = MappingProxyType({}),
+        more: answers.Meanings = MappingProxyType({}),
     ) -> Any:
         """Return the answer to an operation, an object.
 
@@ -419,10 +413,10 @@ class _Session:
             return (await self._who.held()).what
         return self._who
 
-    def _check(self, answer: Answer, more: _ssm_store.Meanings) -> None:
+    def _check(self, answer: Answer, more: answers.Meanings) -> None:
         """Check that an operation was done; where it was not taken, log in anew."""
         try:
-            _check(answer, more)
+            answers.check(answer, more)
         except AuthenticationFailed:
             if isinstance(self._who, Login):
                 self._who.drop()
@@ -451,112 +445,3 @@ def _who(
     words = {key: _http.word(token[key], key) for key in token}
     key_id, secret = (words[key] for key in _KEYS)
     return _aws.Credentials(key_id, secret, words.get(_SESSION_TOKEN))
-
-
-_UNKNOWN = "AWS does not take the keys, or the clock of the operator is wrong"
-_FORBIDDEN = "the keys may not read or decrypt the parameter"
-_ABSENT = "there is no such parameter, version or path"
-
-_MEANINGS: Mapping[str, tuple[type[Failure], str]] = {
-    **dict.fromkeys(
-        ("Throttling", "ThrottlingException", "TooManyRequestsException"),
-        (RateLimited, "AWS was asked too often"),
-    ),
-    **dict.fromkeys(
-        (
-            "ExpiredToken",
-            "ExpiredTokenException",
-            "IncompleteSignature",
-            "IncompleteSignatureException",
-            "InvalidClientTokenId",
-            "InvalidSignatureException",
-            "MissingAuthenticationToken",
-            "MissingAuthenticationTokenException",
-            "RequestExpired",
-            "SignatureDoesNotMatch",
-            "UnrecognizedClientException",
-        ),
-        (AuthenticationFailed, _UNKNOWN),
-    ),
-    **dict.fromkeys(
-        (
-            "AccessDenied",
-            "AccessDeniedException",
-            "InvalidKeyId",
-            "UnauthorizedOperation",
-        ),
-        (PlaceForbidden, _FORBIDDEN),
-    ),
-    **dict.fromkeys(
-        ("ParameterNotFound", "ParameterVersionNotFound", "ValidationException"),
-        (PlaceMissing, _ABSENT),
-    ),
-}
-
-
-def _check(answer: Answer, more: _ssm_store.Meanings) -> None:
-    """Check that an operation was done; most that went wrong is answered by 400.
-
-    Raises:
-        Failure: it was not.
-    """
-    if answer.status == HTTPStatus.OK:
-        return
-    kind = _kind(answer)
-    if kind.startswith("KMS"):
-        raise PlaceForbidden(_FORBIDDEN)
-    if meaning := more.get(kind) or _MEANINGS.get(kind):
-        failure, words = meaning
-        raise failure(words)
-    _http.check(answer, refused=(401, 403))
-
-
-def _kind(answer: Answer) -> str:
-    """Return the name of an error; `com.amazon.coral.service#` may be before it."""
-    try:
-        found = json.loads(answer.body)
-    except ValueError:
-        return ""
-    kind = found.get("__type") if isinstance(found, dict) else ""
-    return str(kind).rpartition("#")[2]
-
-
-def _parameters(found: Mapping[str, Any]) -> list[_Parameter]:
-    """Return the parameters of an answer.
-
-    Raises:
-        Unreachable: they are not what AWS says of parameters.
-    """
-    try:
-        return list(_read(found))
-    except (AttributeError, KeyError, TypeError):
-        pass
-    raise _http.unreachable("no-parameters")
-
-
-def _read(found: Mapping[str, Any]) -> Iterator[_Parameter]:
-    for each in found["Parameters"]:
-        name, value = each["Name"], _http.encoded(each["Value"])
-        yield _Parameter(str(name), value, str(each.get("Version")))
-
-
-def _one(place: str, found: _Parameter | None) -> Document:
-    return Document({place: found.value}, found.version) if found else Document({})
-
-
-def _all(place: str, found: Sequence[_Parameter]) -> Document:
-    """Return what is below a path, by what of the names comes after it."""
-    if not all(each.name.startswith(place) for each in found):
-        raise _http.unreachable("no-parameters")
-    values = {each.name.removeprefix(place): each.value for each in found}
-    return Document(values, ",".join(each.version for each in found))
-
-
-def _unless_same(found: Document, known: Document | None) -> Document:
-    """Return what is known where nothing is another now.
-
-    A parameter that was deleted and made anew counts its versions from 1 again.
-    """
-    if known and (known.tag, known.values) == (found.tag, found.values):
-        return known
-    return found

@@ -104,10 +104,16 @@ def test_a_rule_has_a_message_of_its_own_and_quotes_nothing(rule: Schema) -> Non
         assert rule.keys() == {"rule", "message"}
         assert "\n" not in rule["message"]
     else:
-        # What such a message is made of are names from a list, or compared with it.
+        # What such a message is made of are names from a list, or compared with it, or
+        # with what they were.
         assert rule.keys() == {"rule", "messageExpression"}
-        named = set(re.findall(r"self\.[.\w]+", rule["messageExpression"]))
+        read = re.sub(r"has\([.\w]+\)", "", rule["messageExpression"])
+        named = set(re.findall(r"self\.[.\w]+", read.replace("oldSelf", "self")))
         assert named <= {
+            "self.spec.type",
+            "self.spec.target.name",
+            "self.spec.target.type",
+            "self.metadata.name",
             "self.type",
             "self.authMethod",
             "self.target.type",

@@ -123,31 +123,31 @@ def spec(
 
 
 def resource(types: tuple[SecretType, ...]) -> tuple[Rule, ...]:
-    """Return the rules on the whole resource: what may not change."""
+    """Return the rules on the whole resource: what may not change.
+
+    That is one rule: see `_of_types`. With a target as it was, it ends there.
+    """
+    named, typed, merges = (
+        f"({of('self')}) == ({of('oldSelf')})"
+        for of in (_target_name, partial(_target_type, types=types), _merges)
+    )
+    same_type = "self.spec.type == oldSelf.spec.type"
     return (
         {
-            "rule": "self.spec.type == oldSelf.spec.type",
-            "message": "spec.type cannot change: make a new VaultSecret",
-        },
-        {
-            "rule": f"{_target_name('self')} == {_target_name('oldSelf')}",
-            "message": "spec.target.name cannot change: make a new VaultSecret",
-        },
-        {
-            "rule": f"{_target_type('self', types)} == "
-            f"{_target_type('oldSelf', types)}",
-            "message": "spec.target.type cannot change: make a new VaultSecret",
+            "rule": f"{same_type} && ((has(self.spec.target) ? "
+            "has(oldSelf.spec.target) && self.spec.target == oldSelf.spec.target : "
+            f"!has(oldSelf.spec.target)) || {named} && {typed} && {merges})",
+            "messageExpression": f"(!({same_type}) ? 'spec.type cannot change' : "
+            f"!({named}) ? 'spec.target.name cannot change' : "
+            f"!({typed}) ? 'spec.target.type cannot change' : "
+            "'spec.target.creationPolicy cannot change to or from Merge') + "
+            "': make a new VaultSecret'",
         },
         {
             "rule": "!has(self.spec.secretRef) || "
             f"self.spec.secretRef.name != {_target_name('self')}",
             "message": "spec.secretRef names the Secret that is to be made: name "
             "another one, or give spec.target another name",
-        },
-        {
-            "rule": f"({_merges('self')}) == ({_merges('oldSelf')})",
-            "message": "spec.target.creationPolicy cannot change to or from Merge: "
-            "make a new VaultSecret",
         },
     )
 
@@ -177,21 +177,29 @@ REQUIREMENT: tuple[Rule, ...] = (
     },
 )
 
+_NO_SOURCE = (
+    "has no source for the values: run `vaultferry seal` and put the tokens under "
+    "spec.sealed, name a Secret in spec.secretRef, or a VaultConnection in "
+    "spec.connectionRef"
+)
+_TWO_SOURCES = (
+    "has two sources for the values: keep one of spec.sealed, spec.secretRef and "
+    "spec.connectionRef, and leave the others out; where the manifest has one alone, "
+    "`kubectl replace -f FILE` takes away the one from before"
+)
+_PLAINTEXT = (
+    "spec.credentials is plaintext and nothing here seals it: run `vaultferry seal` "
+    "and put the tokens under spec.sealed"
+)
+
 _SOURCE: tuple[Rule, ...] = (
     {
-        "rule": "has(self.sealed) || has(self.credentials) || has(self.secretRef) || "
-        "has(self.connectionRef)",
-        "message": "has no source for the values: run `vaultferry seal` and put the "
-        "tokens under spec.sealed, name a Secret in spec.secretRef, or a "
-        "VaultConnection in spec.connectionRef",
-    },
-    {
-        "rule": "[has(self.sealed) || has(self.credentials), has(self.secretRef), "
-        "has(self.connectionRef)].filter(there, there).size() <= 1",
-        "message": "has two sources for the values: keep one of spec.sealed, "
-        "spec.secretRef and spec.connectionRef, and leave the others out; where the "
-        "manifest has one alone, `kubectl replace -f FILE` takes away the one from "
-        "before",
+        "rule": "!has(self.credentials) && (has(self.connectionRef) ? "
+        "!has(self.sealed) && !has(self.secretRef) : "
+        "has(self.sealed) != has(self.secretRef))",
+        "messageExpression": f"has(self.credentials) ? '{_PLAINTEXT}' : "
+        "has(self.sealed) || has(self.secretRef) || has(self.connectionRef) ? "
+        f"'{_TWO_SOURCES}' : '{_NO_SOURCE}'",
     },
     {
         "rule": "has(self.connectionRef) == (has(self.fieldMappings) && "
@@ -216,11 +224,6 @@ _SOURCE: tuple[Rule, ...] = (
         "duration(self.refreshInterval) == duration('0s') || "
         "duration(self.refreshInterval) >= duration('1m')",
         "message": "spec.refreshInterval is 0s for never, else at least 1m",
-    },
-    {
-        "rule": "!has(self.credentials)",
-        "message": "spec.credentials is plaintext and nothing here seals it: run "
-        "`vaultferry seal` and put the tokens under spec.sealed",
     },
 )
 

@@ -64,12 +64,14 @@ async def at_doppler(prepared: Bench, count: int, wanted: Settings) -> Figures:
     """Measure who takes values from a vault: of another one, what did best."""
     figures: Figures = {}
     best: Figures = {}
-    with doppler.vault() as there:
+    with doppler.vault(wanted.doppler_limit) as there:
         chosen = objects.keys("doppler", count)
-        sides = [doppler.own(prepared, there, chosen)]
+        sides = [doppler.own(prepared, there.process, chosen)]
         if "eso" in wanted.versus:
             versus = wanted.versus["eso"]
-            sides += await asyncio.to_thread(eso.sides, prepared, there, versus, count)
+            sides += await asyncio.to_thread(
+                eso.sides, prepared, there.process, versus, count
+            )
         for side in sides:
             say(f"{count} objects: {side.name} at a Doppler")
             rest = wanted.rest_seconds

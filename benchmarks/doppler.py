@@ -15,7 +15,6 @@ from benchmarks.figures import Figures, named, per_object
 from benchmarks.objects import Key
 from benchmarks.usage import Memory, settled
 from benchmarks.watching import Check, arrivals, is_true
-from tests.e2e.operator import OPTIONS
 from tests.vaults.doppler_state import State, Token
 from tests.vaults.limiter import Rate
 from tests.vaults.process import Running, running
@@ -26,6 +25,8 @@ PROJECT, CONFIG = "shop", "prd"
 FIELDS = {"user": "DB_USER", "password": "DB_PASSWORD"}
 
 _NAME = "bench"
+# Whatever else its defaults are: the others run with theirs.
+_REACHING = ("--vault-address=https://127.0.0.0/8:*",)
 _TRIES = 600
 _STEP = 0.1
 
@@ -51,19 +52,39 @@ class Side:
     reached, and says that it is Ready."""
 
 
+@dataclass(frozen=True)
+class Vault:
+    """A Doppler, and how many calls a minute it lets through."""
+
+    process: Running
+    limit: int
+
+    async def put(self, word: str) -> None:
+        """Have it hold other values, and forget what it was asked."""
+        await asyncio.to_thread(self.process.put, _holding(word, self.limit))
+        await asyncio.to_thread(self.process.forget)
+
+    async def calls(self) -> float:
+        """Return how many calls there were, and have them forgotten."""
+        asked = await asyncio.to_thread(self.process.requests)
+        await asyncio.to_thread(self.process.forget)
+        return len(asked)
+
+
 @contextmanager
-def vault() -> Iterator[Running]:
-    """Run a Doppler that is a network away, and has no limit on calls."""
+def vault(limit: int) -> Iterator[Vault]:
+    """Run a Doppler that is a network away."""
     latency = f"--latency={LATENCY_SECONDS}"
-    with running("doppler", _holding("first"), ["--https", latency]) as there:
-        yield there
+    state = _holding("first", limit)
+    with running("doppler", state, ["--https", latency]) as process:
+        yield Vault(process, limit)
 
 
 async def measure(
-    bench: Bench, there: Running, side: Side, chosen: Sequence[Key], rest_seconds: float
+    bench: Bench, there: Vault, side: Side, chosen: Sequence[Key], rest_seconds: float
 ) -> Figures:
     """Take objects through all phases; leave nothing behind."""
-    await _put(there, "first")
+    await there.put("first")
     await objects.create_namespaces(bench.admin, objects.namespaces(chosen))
     for path, manifest in side.shared:
         await bench.admin.create(path, manifest)
@@ -75,10 +96,10 @@ async def measure(
     await each(chosen, create)
     async with stopping(side.contestant.process):
         first = await phases.first_sync(bench, side.contestant, chosen)
-        first["vault_calls"] = await _calls(there)
+        first["vault_calls"] = await there.calls()
         again = await _refresh(bench, there, side, chosen)
         rest = await phases.at_rest(bench, side.contestant, chosen, rest_seconds)
-        rest["vault_calls"] = await _calls(there)
+        rest["vault_calls"] = await there.calls()
         # While it runs: what has a finalizer is not let go by anybody else.
         await bench.remove(chosen)
         for path, manifest in side.shared:
@@ -108,7 +129,7 @@ def own(bench: Bench, there: Running, chosen: Sequence[Key]) -> Side:
 
     return Side(
         name="own",
-        contestant=bench.contestant(OPTIONS),
+        contestant=bench.contestant(_REACHING),
         annotation="vaultferry.dev/force-sync",
         shares=True,
         collection=objects.collection,
@@ -168,11 +189,11 @@ def _object(kind: str, key: Key, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _refresh(
-    bench: Bench, there: Running, side: Side, chosen: Sequence[Key]
+    bench: Bench, there: Vault, side: Side, chosen: Sequence[Key]
 ) -> Figures:
     """Change all values, ask for newer ones as its interval would, wait for all."""
     word = secrets.token_hex(4)
-    await _put(there, word)
+    await there.put(word)
     change = {"metadata": {"annotations": {side.annotation: word}}}
     contestant = side.contestant
 
@@ -191,7 +212,7 @@ async def _refresh(
         "seconds": seen.last - began,
         "objects_per_s": len(chosen) / (seen.last - began),
         **per_object(calls, len(chosen)),
-        "vault_calls": await _calls(there),
+        "vault_calls": await there.calls(),
         "memory_mib": Memory.of(contestant.process.pid).now_mib,
     }
 
@@ -210,23 +231,10 @@ def _values(word: str) -> dict[str, str]:
     return {"DB_USER": f"user-{word}", "DB_PASSWORD": f"password-of-{word}-made-up"}
 
 
-def _holding(word: str) -> State:
+def _holding(word: str, limit: int) -> State:
     place = f"{PROJECT}/{CONFIG}"
-    unlimited = Rate(limit=10**9)
     return State(
         configs={place: _values(word)},
         tokens={TOKEN: Token(config=place)},
-        rate=unlimited,
+        rate=Rate(limit=limit),
     )
-
-
-async def _put(there: Running, word: str) -> None:
-    await asyncio.to_thread(there.put, _holding(word))
-    await asyncio.to_thread(there.forget)
-
-
-async def _calls(there: Running) -> float:
-    """Return how many calls there were, and have them forgotten."""
-    asked = await asyncio.to_thread(there.requests)
-    await asyncio.to_thread(there.forget)
-    return len(asked)

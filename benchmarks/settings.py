@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+UNLIMITED = 10**9
+
 
 class SettingInvalid(Exception):
     """A variable says something that cannot be."""
@@ -26,10 +28,12 @@ class Settings:
     rest_seconds: float
     json: Path | None
     versus: Mapping[str, Versus]
+    doppler_limit: int = UNLIMITED
+    """How many calls a minute the Doppler lets through."""
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """Read N, REST, JSON and the paths of others.
+    """Read N, REST, JSON, DOPPLER_LIMIT and the paths of others.
 
     Raises:
         SettingInvalid: one of them says something that cannot be.
@@ -37,10 +41,13 @@ def read(environ: Mapping[str, str]) -> Settings:
     try:
         sizes = tuple(int(text) for text in (environ.get("N") or "1000").split(","))
         rest = float(environ.get("REST") or 60)
+        limit = int(environ.get("DOPPLER_LIMIT") or UNLIMITED)
     except ValueError:
-        raise SettingInvalid("N=1000 or N=1000,10000 and REST=60 are wanted") from None
-    if min(sizes) < 1 or rest <= 0:
-        raise SettingInvalid("N and REST are positive")
+        raise SettingInvalid(
+            "N=1000 or N=1000,10000, REST=60 and DOPPLER_LIMIT=480 are wanted"
+        ) from None
+    if min(*sizes, limit) < 1 or rest <= 0:
+        raise SettingInvalid("N, REST and DOPPLER_LIMIT are positive")
     json = environ.get("JSON")
     names = ("eso", "sealed")
     found = {name: _versus(environ, f"VERSUS_{name.upper()}") for name in names}
@@ -48,6 +55,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         sizes=sizes,
         rest_seconds=rest,
         json=Path(json) if json else None,
+        doppler_limit=limit,
         versus={name: versus for name, versus in found.items() if versus},
     )
 

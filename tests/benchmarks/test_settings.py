@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.settings import SettingInvalid, read
+from benchmarks.settings import UNLIMITED, SettingInvalid, read
 
 
 def test_without_a_word_a_thousand_objects_rest_for_a_minute() -> None:
@@ -10,6 +10,11 @@ def test_without_a_word_a_thousand_objects_rest_for_a_minute() -> None:
 
     assert (settings.sizes, settings.rest_seconds) == ((1000,), 60)
     assert (settings.json, settings.versus) == (None, {})
+    assert settings.doppler_limit == UNLIMITED
+
+
+def test_a_doppler_may_let_through_as_few_calls_as_a_real_one() -> None:
+    assert read({"DOPPLER_LIMIT": "480"}).doppler_limit == 480
 
 
 def test_several_sizes_are_measured_in_their_order() -> None:
@@ -22,6 +27,7 @@ def test_several_sizes_are_measured_in_their_order() -> None:
         {"N": "many"},
         {"N": "0"},
         {"REST": "-1"},
+        {"DOPPLER_LIMIT": "0"},
         {"VERSUS_ESO": "/nowhere/external-secrets"},
     ],
     ids=str,

@@ -176,6 +176,8 @@ async def _stream(
     return response
 
 
+        # Else nobody notices that the client has gone, and all of it is written.
+        await asyncio.sleep(0)
 async def _send_part(request: web.BaseRequest, answer: Answer, part: bytes) -> None:
     assert isinstance(answer.body, bytes)
     response = web.StreamResponse(status=answer.status, headers=answer.headers)

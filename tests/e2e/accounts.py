@@ -3,10 +3,18 @@
 import json
 
 from tests.controlplane import ControlPlane, ControlPlaneError
+from tests.e2e import infisical as of_infisical
+from tests.e2e import vaults as of_doppler
+from tests.e2e.infisical import Infisical
 from tests.e2e.operator import NAMESPACE, ROOT
 from tests.e2e.tenant import Body, Tenant, eventually
+from tests.e2e.vaults import Doppler
+from tests.vaults.doppler_state import Identity as DopplerIdentity
+from tests.vaults.infisical_state import Identity, Rule
 from tests.vaults.reviewer import Reviewer
 
+AUDIENCE = "vaultferry.dev/infisical"
+READER = {"name": "reader"}
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:vaultferry"
 _FOLDER = ROOT / "deploy" / "identities"
 _BINDING = ("clusterrolebinding", "vaultferry-identities")
@@ -64,6 +72,35 @@ def account(tenant: Tenant, allow: str | None = "token") -> None:
 def subject(tenant: Tenant) -> str:
     """Return as whom the vaults know it."""
     return f"system:serviceaccount:{tenant.namespace}:reader"
+
+
+def in_infisical(tenant: Tenant, token: str = "") -> Identity:
+    """Return an identity that the ServiceAccount may be, and what it is given."""
+    rules = {"shop": [Rule()]}
+    who = [subject(tenant)]
+    return Identity(subjects=who, audience=AUDIENCE, rules=rules, token=token)
+
+
+def in_doppler(tenant: Tenant, token: str = "") -> DopplerIdentity:
+    """Return an identity that the ServiceAccount may be, and what it is given."""
+    audience = "vaultferry.dev/doppler"
+    return DopplerIdentity(subject=subject(tenant), audience=audience, token=token)
+
+
+def to_infisical(vault: Infisical, identity: str = "pod") -> Body:
+    """Return the manifest of a connection as the ServiceAccount."""
+    auth = {"identityId": identity, "serviceAccountRef": READER}
+    by = {"clientId": None, "clientSecretSecretRef": None, "kubernetesAuth": auth}
+    return of_infisical.connection(vault, **by)
+
+
+def to_doppler(vault: Doppler, identity: str = "oidc") -> Body:
+    """Return the manifest of a connection as the ServiceAccount."""
+    manifest = of_doppler.connection(vault)
+    section = manifest["spec"]["doppler"]
+    section["oidc"] = {"identityId": identity, "serviceAccountRef": READER}
+    del section["tokenSecretRef"]
+    return manifest
 
 
 def reviewer(plane: ControlPlane) -> Reviewer:

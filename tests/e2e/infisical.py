@@ -1,9 +1,13 @@
 """An Infisical beside a real operator, and what a person writes to use it."""
 
+import json
+import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPSConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.e2e.tenant import Body, Tenant
 from tests.vaults.infisical_state import (
@@ -20,6 +24,7 @@ from tests.vaults.process import Running, running
 PROJECT = "11111111-2222-3333-4444-555555555555"
 SECRET = "made-up-client-secret-that-nobody-shows"
 LOGIN = "/api/v1/auth/universal-auth/login"
+_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,25 @@ class Infisical:
         folder = self.folders.setdefault(path, Folder())
         folder.secrets = {name: Secret(value=text) for name, text in values.items()}
         self.tell()
+
+    def lock(self) -> None:
+        """Log in wrongly until nobody can for five minutes, by whatever secret."""
+        wrong = {"clientId": self.identity.client_id, "clientSecret": "wrong"}
+        said = [self._post(LOGIN, wrong)["message"] for _ in range(4)]
+        assert "temporarily locked" in said[-1]
+
+    def revoke(self) -> None:
+        """Revoke all tokens that were shown."""
+        for token in self.process.shown():
+            self._post("/api/v1/auth/token/revoke", {"accessToken": token})
+
+    def _post(self, path: str, body: Body) -> Body:
+        trust = ssl.create_default_context(cadata=self.process.certificate)
+        where = urlsplit(self.process.url).netloc
+        with closing(HTTPSConnection(where, timeout=_SECONDS, context=trust)) as line:
+            line.request("POST", path, json.dumps(body))
+            said: Body = json.load(line.getresponse())
+        return said
 
     def asked(self, path: str) -> list[int | None]:
         """Return the statuses by which calls of a path were answered."""

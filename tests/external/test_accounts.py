@@ -15,25 +15,20 @@ from tests.controlplane import ControlPlane
 from tests.e2e import accounts
 from tests.e2e.acts import ready
 from tests.e2e.audit import AuditLog
-from tests.e2e.infisical import Infisical, connection, fetched, infisical
+from tests.e2e.infisical import Infisical, fetched, infisical
 from tests.e2e.listener import JWT, listening
 from tests.e2e.operator import NAMESPACE, Operator
 from tests.e2e.table import Row, becomes
-from tests.e2e.tenant import Body, Tenant, eventually
+from tests.e2e.tenant import Tenant, eventually
 from tests.e2e.vaults import CONFIG, Doppler, doppler, stale, sync
-from tests.e2e.vaults import connection as doppler_connection
 from tests.e2e.vaults import fetched as doppler_fetched
 from tests.vaults import jwt
-from tests.vaults.doppler_state import Identity as DopplerIdentity
-from tests.vaults.infisical_state import Identity, Rule
 
 STATUS = "update vaultsecrets/status"
 ASKED = ["get serviceaccounts", "create serviceaccounts/token"]
 REALISED = Row(ready=("True", "Synced"), fresh=("True", "Synced"))
 CANARY = "canary-without-a-token-61c0"
 LOGIN = "/api/v1/auth/kubernetes-auth/login"
-AUDIENCE = "vaultferry.dev/infisical"
-READER = {"name": "reader"}
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +46,7 @@ def vault(
     """An Infisical with an identity that the ServiceAccount of the tenant may be."""
     del operator, rights
     with infisical() as started:
-        who = accounts.subject(tenant)
-        known = Identity(subjects=[who], audience=AUDIENCE, rules={"shop": [Rule()]})
-        started.state.identities["pod"] = known
+        started.state.identities["pod"] = accounts.in_infisical(tenant)
         started.state.reviewer = accounts.reviewer(cluster)
         started.put("/app", DB_USER="app", DB_PASSWORD=CANARY)
         yield started
@@ -62,9 +55,7 @@ def vault(
 
 def connect(tenant: Tenant, vault: Infisical, **spec: Any) -> None:
     """Apply the connection, or change it."""
-    auth = {"identityId": "pod", "serviceAccountRef": READER}
-    by = {"clientId": None, "clientSecretSecretRef": None, "kubernetesAuth": auth}
-    manifest = connection(vault, **by)
+    manifest = accounts.to_infisical(vault)
     manifest["spec"] |= spec
     tenant.apply(manifest)
 
@@ -202,27 +193,17 @@ def config(
     del operator, rights
     accounts.account(tenant)
     with doppler({"DB_PASSWORD": CANARY}) as started:
-        started.state.identities["oidc"] = DopplerIdentity(
-            subject=accounts.subject(tenant), audience="vaultferry.dev/doppler"
-        )
+        started.state.identities["oidc"] = accounts.in_doppler(tenant)
         started.state.keys = accounts.keys(cluster)
         started.process.put(started.state)
         yield started
         tenant.kubectl("delete", "vaultconnections.vaultferry.dev", "--all")
 
 
-def by_oidc(vault: Doppler) -> Body:
-    manifest = doppler_connection(vault)
-    section = manifest["spec"]["doppler"]
-    section["oidc"] = {"identityId": "oidc", "serviceAccountRef": READER}
-    del section["tokenSecretRef"]
-    return manifest
-
-
 def test_doppler_is_read_as_a_service_account_without_any_stored_token(
     tenant: Tenant, config: Doppler, operator: Operator
 ) -> None:
-    tenant.apply(by_oidc(config))
+    tenant.apply(accounts.to_doppler(config))
     verified(tenant, "doppler")
     ready(tenant, doppler_fetched(tenant, "db", fieldsFrom=[{}]))
     assert tenant.data("db") == {"DB_PASSWORD": CANARY}
@@ -244,7 +225,7 @@ def test_a_token_that_is_too_old_when_it_comes_is_refused(
     tenant: Tenant, config: Doppler
 ) -> None:
     config.process.set_clock(601)
-    tenant.apply(by_oidc(config))
+    tenant.apply(accounts.to_doppler(config))
     refused(tenant, "doppler")
 
 
@@ -277,9 +258,9 @@ def test_an_address_of_a_tenant_gets_tokens_of_its_own_account_for_that_vault_on
     del rights
     accounts.account(tenant)
     with listening() as listener:
-        auth = {"identityId": "pod", "serviceAccountRef": READER}
+        auth = {"identityId": "pod", "serviceAccountRef": accounts.READER}
         where = {"address": listener.url, "projectId": "p", "environment": "dev"}
-        oidc = {"identityId": "oidc", "serviceAccountRef": READER}
+        oidc = {"identityId": "oidc", "serviceAccountRef": accounts.READER}
         config = {"address": listener.url, "project": "p", "config": "c"}
         sections = {
             "infisical": where | {"kubernetesAuth": auth},

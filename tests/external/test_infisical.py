@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane import ControlPlaneError
 from tests.e2e.acts import patch, ready
 from tests.e2e.audit import AuditLog
 from tests.e2e.infisical import (
@@ -182,13 +181,3 @@ def test_a_client_secret_that_is_refused_is_tried_once_and_mended_at_once(
     ]
     assert [text for text in shown if CANARY in text or SECRET in text] == []
     assert "infisical" in shown[0]
-
-
-def test_the_api_server_refuses_a_project_that_is_named_twice(
-    operator: Operator, tenant: Tenant
-) -> None:
-    del operator
-    with infisical() as vault:
-        with pytest.raises(ControlPlaneError, match="write projectId or projectSlug"):
-            tenant.apply(connection(vault, projectSlug="shop"))
-        tenant.apply(connection(vault, projectSlug="shop", projectId=None))

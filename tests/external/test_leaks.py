@@ -1,12 +1,15 @@
 """A value of a vault is seen in its Secret only, whatever the vaults answer.
 
 All vaults at once, with made-up values and tokens that are searched for in every form,
-while the operator says all that it can.
+while the operator says all that it can. Two of them also by logins as a ServiceAccount:
+whose tokens the API server makes up, so these are learned from what the vaults saw.
 """
 
 import json
 import secrets
 import socket
+from base64 import urlsafe_b64encode
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane import ControlPlane
+from tests.e2e import accounts
 from tests.e2e import infisical as of_infisical
 from tests.e2e import parameters as of_aws
 from tests.e2e.operator import OPTIONS, Operator
@@ -29,10 +33,10 @@ from tests.e2e.vaults import (
 )
 from tests.external.test_push import sent, url
 from tests.leaks.canary import Canary, canary
-from tests.leaks.scanner import Scanner
-from tests.vaults import service_account
+from tests.leaks.scanner import PIECE, Scanner
+from tests.vaults import jwt, service_account
 from tests.vaults.doppler_state import Token as DopplerToken
-from tests.vaults.faults import HTML, Fault
+from tests.vaults.faults import HTML, SHOWN, Fault
 from tests.vaults.infisical_state import Folder, Secret
 from tests.vaults.onepassword_connect import Token as ConnectToken
 from tests.vaults.onepassword_items import Item, ItemField, Place, id_of
@@ -40,10 +44,22 @@ from tests.vaults.process import Running
 from tests.vaults.webhooks import signature
 from vaultferry.core.keyring import Keyring
 
-FETCHED = ("doppler", "infisical", "connect", "aws")
-KINDS = (*FETCHED, "account")
+VAULTS = ("doppler", "infisical", "connect", "aws")
 TELLING = ("doppler", "infisical")
+# As a ServiceAccount, anew in each turn: so each fault is done to a login as well.
+LOGINS = tuple(f"{vault}-login" for vault in TELLING)
+FETCHED = (*VAULTS, *LOGINS)
+KINDS = (*FETCHED, "account")
 STORED = "stored"
+
+AUTH = {"doppler": "oidc", "infisical": "kubernetesAuth"}
+LOGS_IN = {
+    "doppler": "/v3/auth/oidc",
+    "infisical": "/api/v1/auth/kubernetes-auth/login",
+}
+# So begins what the tokens say that the operator may ask for, and no other token.
+MINTED = urlsafe_b64encode(b'{"aud":["vaultferry.dev/')
+TURNS = range(1, 40)
 
 SINKS = [
     *["own log", "events", "status", "metadata", "metrics", "every object"],
@@ -71,17 +87,38 @@ class Life:
     store_holds: Callable[[], list[str]] = list
     """Returns what the store keeps of us."""
 
+    shown: list[str] = field(default_factory=list)
+    """The tokens that vaults were shown."""
+
     turns: int = 0
 
     def __post_init__(self) -> None:
-        self.values = {kind: canary(f"value of {kind}") for kind in FETCHED}
-        self.tokens = {kind: canary(f"token of {kind}") for kind in KINDS}
+        self.values = {kind: canary(f"value of {kind}") for kind in VAULTS}
+        stored, logged_in = (*VAULTS, "account"), ("infisical", *LOGINS)
+        self.tokens = {kind: canary(f"token of {kind}") for kind in stored}
+        self.given = {kind: canary(f"token given to {kind}") for kind in logged_in}
         self.hooks = {kind: canary(f"webhook of {kind}") for kind in TELLING}
 
     @property
     def canaries(self) -> list[Canary]:
-        known = (self.values, self.tokens, self.hooks)
-        return [*(each for named in known for each in named.values()), *self.kept]
+        known = (self.values, self.tokens, self.given, self.hooks)
+        named = [each for one in known for each in one.values()]
+        return [*named, Canary("a minted token", MINTED), *self.kept]
+
+    @property
+    def minted(self) -> list[str]:
+        """The tokens that the API server made up, which nobody could know before."""
+        return [token for token in self.shown if f".{MINTED.decode()}" in token]
+
+    @property
+    def ends(self) -> list[bytes]:
+        """How their signatures begin and end, for who says no more of one."""
+        signatures = [token.rpartition(".")[2].encode() for token in self.minted]
+        return [end for each in signatures for end in (each[:PIECE], each[-PIECE:])]
+
+    def learn(self) -> None:
+        """Ask the vaults which tokens they were shown."""
+        self.shown = [t for each in self.processes.values() for t in each.shown()]
 
     def say(self, *bodies: Body) -> None:
         """Apply objects; keep what was said."""
@@ -107,7 +144,7 @@ class Life:
         """Return the VaultSecrets, to be synced by a new word."""
         made = []
         for kind in KINDS:
-            mapped = [{"fieldName": "token", "reference": REFERENCES[kind]}]
+            mapped = [{"fieldName": "token", "reference": REFERENCES[of(kind)]}]
             way = {"connectionRef": {"name": kind}, "fieldMappings": mapped}
             body = self.tenant.manifest(kind, {}, **way)
             del body["spec"]["sealed"]
@@ -144,16 +181,19 @@ class Life:
         # Another spec: so the connection is opened again, and no pause is kept.
         for body in self.connections:
             body["spec"]["access"] = {"keys": ["**", f"turn/{self.turns}"]}
+            as_another(body, self.turns)
         self.say(*self.connections, *self.vault_secrets())
         eventually(self._is_handled)
 
     def _is_handled(self) -> bool:
         statuses = [body.get("status") or {} for body in self._listed("vaultsecrets")]
         said = [each.get("lastHandledSync") for each in statuses]
-        # Of Infisical a login that was refused is remembered, and not tried at once.
-        faulty = (p for kind, p in self.processes.items() if kind != "infisical")
-        is_asked = all(process.requests() for process in faulty)
+        is_asked = all(map(self._is_asked, self.processes))
         return said == [f"turn-{self.turns}"] * len((*KINDS, STORED)) and is_asked
+
+    def _is_asked(self, vault: str) -> bool:
+        asked = {entry.path for entry in self.processes[vault].requests()}
+        return LOGS_IN[vault] in asked if vault in LOGS_IN else bool(asked)
 
     def _listed(self, kind: str) -> list[Body]:
         text = self.tenant.kubectl("get", kind, "-o", "json")
@@ -177,6 +217,19 @@ REFERENCES = {
 }
 
 
+def of(kind: str) -> str:
+    """Return the vault that a connection is to."""
+    return kind.partition("-")[0]
+
+
+def as_another(body: Body, turn: int) -> None:
+    """Have a connection that is to log in anew be another identity."""
+    name = body["metadata"]["name"]
+    if name in LOGINS:
+        vault = of(name)
+        body["spec"][vault][AUTH[vault]]["identityId"] = f"{name}-{turn}"
+
+
 def start(life: Life, stack: ExitStack) -> None:
     """Start the vaults, and store the tokens for them."""
     values = {kind: each.text for kind, each in life.values.items()}
@@ -185,11 +238,19 @@ def start(life: Life, stack: ExitStack) -> None:
     one = stack.enter_context(doppler({"TOKEN": values["doppler"]}))
     shown = f"dp.st.prd.{tokens['doppler']}"
     one.state.tokens = {shown: DopplerToken(config="shop/prd")}
+    one.state.keys = accounts.keys(life.tenant.plane)
+    given = f"dp.said.{life.given['doppler-login'].text}"
+    known = accounts.in_doppler(life.tenant, given)
+    one.state.identities = {f"doppler-login-{turn}": known for turn in TURNS}
     one.process.put(one.state)
     life.empty.append(lambda: one.put({}))
 
     two = stack.enter_context(of_infisical.infisical())
+    two.identity.token = life.given["infisical"].text
     two.identity.client_secret = tokens["infisical"]
+    two.state.reviewer = accounts.reviewer(life.tenant.plane)
+    may = accounts.in_infisical(life.tenant, life.given["infisical-login"].text)
+    two.state.identities |= {f"infisical-login-{turn}": may for turn in TURNS}
     two.folders["/app"] = Folder(secrets={"TOKEN": Secret(value=values["infisical"])})
     two.tell()
     life.empty.append(lambda: two.put("/app"))
@@ -223,12 +284,15 @@ def start(life: Life, stack: ExitStack) -> None:
     life.tokens["account"] = Canary("token of account", account.encode())
 
     processes = (one.process, two.process, three.process, four.process)
-    life.processes = dict(zip(FETCHED, processes, strict=True))
+    life.processes = dict(zip(VAULTS, processes, strict=True))
+    accounts.account(life.tenant)
     life.connections = [
         connection(one),
         of_infisical.connection(two),
         connection_to_connect(three),
         of_aws.connection(four, prefix),
+        accounts.to_doppler(one),
+        accounts.to_infisical(two),
         account_connection(),
         of_aws.connection(four, f"{prefix}-store", store=True),
     ]
@@ -261,7 +325,7 @@ def account_connection() -> Body:
 
 def faults(life: Life) -> Iterator[Fault]:
     """Yield every way in which a vault may fail, each with canaries in its answer."""
-    echoed = {each.name: each.text for each in life.canaries}
+    echoed = {each.name: each.text for each in life.canaries} | {"shown": SHOWN}
     body = json.dumps({"error": "Failed", "message": echoed, "messages": [echoed]})
     words = " ".join(echoed.values())
     headers = {**JSON, "x-echo": words, "www-authenticate": words, "etag": words}
@@ -314,6 +378,8 @@ def seen(
     life = Life(Tenant(cluster, namespace, keyring))
     begin = cluster.audit_log.stat().st_size
     with operator.stopped(), ExitStack() as stack:
+        accounts.allow_tokens(cluster)
+        stack.callback(accounts.take_away, cluster)
         talkative = talking(operator, folder)
         start(life, stack)
         talkative.start()
@@ -336,6 +402,7 @@ def seen(
         parts.append(reading.read())
         end(life)
         parts.append(reading.read())
+        life.learn()
     yield Seen(life, joined(parts), data, stored, told)
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
@@ -365,7 +432,7 @@ def joined(parts: Sequence[Mapping[str, bytes]]) -> dict[str, bytes]:
 
 
 def test_each_value_arrived_in_its_secret(seen: Seen) -> None:
-    values = {kind: {"token": each.text} for kind, each in seen.life.values.items()}
+    values = {kind: {"token": seen.life.values[of(kind)].text} for kind in FETCHED}
 
     assert seen.data == values
     assert seen.stored == [seen.life.kept[0].text]
@@ -373,6 +440,18 @@ def test_each_value_arrived_in_its_secret(seen: Seen) -> None:
 
 def test_a_webhook_was_taken_and_those_that_were_forged_were_not(seen: Seen) -> None:
     assert seen.told == [202, 404, 404, 404]
+
+
+def test_in_each_turn_tokens_were_minted_and_all_that_were_given_were_shown(
+    seen: Seen,
+) -> None:
+    life = seen.life
+    whose = Counter(jwt.read(token)["sub"] for token in life.minted)
+    given = [each.text for each in life.given.values()]
+
+    assert whose.keys() == {accounts.subject(life.tenant)}
+    assert whose.total() >= len(LOGINS) * life.turns
+    assert [text for text in given if text not in " ".join(life.shown)] == []
 
 
 @pytest.mark.parametrize(
@@ -395,6 +474,7 @@ def test_no_value_and_no_token_is_found(seen: Seen, sink: str) -> None:
     hits = Scanner(seen.life.canaries).scan(seen.sinks[sink])
 
     assert [hit.around for hit in hits] == []
+    assert [end for end in seen.life.ends if end in seen.sinks[sink]] == []
 
 
 @pytest.mark.parametrize("sink", ["own log", "status", "metadata", "audit log"])

@@ -31,6 +31,7 @@ class Admin:
             ("PUT", "listening"): self._listening,
             ("GET", "requests"): self._requests,
             ("DELETE", "requests"): self._forget,
+            ("GET", "shown"): self._shown,
         }
         for (method, name), order in orders.items():
             app.router.add_route(method, f"/_fake/{name}", _handled(order))
@@ -65,6 +66,9 @@ class Admin:
     async def _forget(self, _: bytes) -> str:
         self._server.record.clear()
         return "{}"
+
+    async def _shown(self, _: bytes) -> str:
+        return json.dumps([*self._server.shown])
 
 
 def _handled(

@@ -130,7 +130,7 @@ class Doppler(Vault[State]):
         claims = self._verified(str(given.get("token")))
         if identity is None or not _is_for(identity, claims, self.now):
             raise Refused(401, "Unable to authenticate")
-        token = f"dp.said.{secrets.token_hex(21)[:42]}"
+        token = identity.token or f"dp.said.{secrets.token_hex(21)[:42]}"
         expires_at = self.now + identity.seconds
         self.state.tokens[token] = Token(
             projects=identity.projects, expires_at=expires_at

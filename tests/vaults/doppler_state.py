@@ -31,6 +31,9 @@ class Identity(Kept):
 
     audience: str
     projects: list[str] | None = None
+    token: str = ""
+    """What it gets, each time; nothing: another one each time."""
+
     seconds: float = 900
     """How long the tokens that it gets are good."""
 

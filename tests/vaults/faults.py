@@ -1,10 +1,13 @@
 """What can be done to a request on demand."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from tests.vaults.message import Answer
 from tests.vaults.record import Entry
 from tests.vaults.vault import Kept
+
+SHOWN = "{shown}"
+"""In body and headers of an answer: the tokens that the request itself showed."""
 
 _CHUNK = b" " * 65536
 
@@ -64,14 +67,16 @@ class Fault(Kept):
         after = self.met - self.skip
         return after > 0 and (self.times is None or after <= self.times)
 
-    def answer(self) -> Answer | None:
+    def answer(self, shown: Iterable[str] = ()) -> Answer | None:
         """Return what is answered instead of the vault; None where it answers."""
         if self.status is None:
             return None
-        body = self.body.encode()
+        words = " ".join(shown)
+        body = self.body.replace(SHOWN, words).encode()
+        headers = {k: v.replace(SHOWN, words) for k, v in self.headers.items()}
         if self.size > len(body):
-            return Answer(self.status, _padded(body, self.size), self.headers)
-        return Answer(self.status, body, self.headers)
+            return Answer(self.status, _padded(body, self.size), headers)
+        return Answer(self.status, body, headers)
 
     def _means(self, entry: Entry) -> bool:
         return (

@@ -137,6 +137,9 @@ class Identity(Kept):
     """Service accounts that may log in by Kubernetes auth."""
 
     audience: str = ""
+    token: str = ""
+    """What a login brings, each time; nothing: a JWT."""
+
     rules: dict[str, list[Rule]] = {}
     """By slug of the projects of which it is a member."""
 

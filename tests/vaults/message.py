@@ -30,6 +30,13 @@ class Asked:
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
 
+    @property
+    def shown(self) -> list[str]:
+        """The tokens that it shows: as the bearer of one, or to log in by."""
+        given = self.document()
+        tokens = [self.bearer, *(given.get(name) for name in ("jwt", "token"))]
+        return [token for token in tokens if isinstance(token, str) and token]
+
     def document(self) -> dict[str, Any]:
         """Return the body as an object; an empty one for all that is none."""
         try:

@@ -59,6 +59,11 @@ class Running:
         """Have it forget what it was asked."""
         self._order("DELETE", "requests")
 
+    def shown(self) -> list[str]:
+        """Return the tokens that it was shown, also those that it forgot."""
+        found: list[str] = self._order("GET", "shown")
+        return found
+
     @contextmanager
     def refusing(self) -> Iterator[None]:
         """Have it be down meanwhile: nobody listens, what was open is reset."""

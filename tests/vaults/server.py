@@ -46,6 +46,9 @@ class Server:
         self.record: list[Entry] = []
         """Every request, in the order in which they came."""
 
+        self.shown: dict[str, None] = {}
+        """Every token that came, in the order in which they first did."""
+
         self.faults: list[Fault] = []
         """The first that takes a request is done to it."""
 
@@ -126,9 +129,10 @@ class Server:
         self.record.append(entry)
         fault = next((each for each in self.faults if each.takes(entry)), _NONE)
         entry.fault = "" if fault is _NONE else fault.name
-        body = await request.read()
+        asked = _asked(request, await request.read())
+        self.shown |= dict.fromkeys(asked.shown)
         await _before(request, fault, self.latency)
-        answer = fault.answer() or await self._answer(_asked(request, body))
+        answer = fault.answer(asked.shown) or await self._answer(asked)
         entry.status = answer.status
         return await _send(request, answer, fault)
 
@@ -172,12 +176,12 @@ async def _stream(
     await response.prepare(request)
     async for piece in body:
         await response.write(piece)
+        # Else nobody notices that the client has gone, and all of it is written.
+        await asyncio.sleep(0)
     await response.write_eof()
     return response
 
 
-        # Else nobody notices that the client has gone, and all of it is written.
-        await asyncio.sleep(0)
 async def _send_part(request: web.BaseRequest, answer: Answer, part: bytes) -> None:
     assert isinstance(answer.body, bytes)
     response = web.StreamResponse(status=answer.status, headers=answer.headers)

@@ -13,7 +13,7 @@ import pytest
 from tests.running import run
 from tests.vaults.doppler import Doppler
 from tests.vaults.doppler_state import State, Token
-from tests.vaults.faults import Fault, bad_gateway, too_many, truncated
+from tests.vaults.faults import SHOWN, Fault, bad_gateway, too_many, truncated
 from tests.vaults.message import Answer, Asked
 from tests.vaults.process import running
 from tests.vaults.record import digest
@@ -167,6 +167,15 @@ def test_an_answer_may_be_anything() -> None:
         json.loads(json_[1])
 
 
+def test_an_answer_may_repeat_the_tokens_that_it_answers_to() -> None:
+    echo = Fault(status=400, body=f"no: {SHOWN}", headers={"x-echo": SHOWN})
+    server = new_server(echo)
+
+    [said] = serving(server, got(server))
+
+    assert said == (400, f"no: {TOKEN}".encode())
+
+
 @pytest.mark.parametrize("after", [None, 7])
 def test_a_refusal_says_when_to_come_again_or_does_not(after: int | None) -> None:
     server = new_server(too_many(retry_after=after))
@@ -266,6 +275,7 @@ def test_a_process_of_its_own_takes_orders() -> None:
         entries = vault.requests()
         vault.forget()
 
+        assert vault.shown() == [TOKEN]
         assert ask == [200, 502, 429, 200, 401]
         assert [entry.status for entry in entries] == ask
         assert [entry.fault for entry in entries] == ["", "502", "429", "", ""]

@@ -128,11 +128,14 @@ async def together(acts: Iterable[Coroutine[Any, Any, None]]) -> None:
     await asyncio.gather(*map(in_turn, acts))
 
 
-def metric(operator: Operator, sample: str) -> float:
-    """Return a sample of the operator's metrics; 0 if there is none yet."""
-    lines = operator.get("/metrics").splitlines()
-    found = [line for line in lines if line.startswith(f"{sample} ")]
-    return float(found[0].rpartition(" ")[2]) if found else 0.0
+def reported(operator: Operator) -> float:
+    """Return how many statuses the operator wrote, without a word to the API server."""
+    return operator.metric("reconciles_total", result="reported")
+
+
+def waiting(operator: Operator) -> float:
+    """Return how many keys wait that nobody is in a hurry for."""
+    return operator.metric("queue_depth", lane="routine")
 
 
 def percentile(values: Iterable[float], percent: int) -> float:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from tests.controlplane import ControlPlane
 
 NAMESPACE = "vaultferry-system"
@@ -98,6 +100,20 @@ class Operator:
             text: str = answer.read().decode()
         return text
 
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a sample of the metrics; the sum, where labels are left out.
+
+        What was not counted yet, and so is not there, is 0.
+        """
+        families = text_string_to_metric_families(self.get("/metrics"))
+        return sum(
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == f"vaultferry_{name}"
+            and labels.items() <= sample.labels.items()
+        )
+
     def _read_port(self, before: int) -> bool:
         text = self.log.read_bytes()[before:].decode()
         found = re.search(r'"port": (\d+)', text)
@@ -123,7 +139,7 @@ class Operator:
 
     def leads(self) -> bool:
         """Tell whether it, of all replicas, reconciles."""
-        return "\nvaultferry_leading 1.0\n" in self.get("/metrics")
+        return self.metric("leading") == 1
 
     def _wait(self, check: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START_SECONDS

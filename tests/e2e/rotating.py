@@ -64,9 +64,7 @@ class Rotated:
 
     def count(self, age: str) -> float:
         """Return how many VaultSecrets are sealed for keys of an age."""
-        lines = self.operator.get("/metrics").splitlines()
-        own = f'vaultferry_sealed_vaultsecrets{{age="{age}",'
-        return sum(float(line.split()[-1]) for line in lines if line.startswith(own))
+        return self.operator.metric("sealed_vaultsecrets", age=age)
 
     def left(self, key_id: str) -> int:
         """Count the VaultSecrets that have a token of another key."""

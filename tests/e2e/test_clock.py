@@ -12,7 +12,6 @@ import pytest
 from tests.controlplane import ControlPlane
 from tests.e2e.acts import create_many, fresh
 from tests.e2e.audit import AuditLog
-from tests.e2e.crowd import metric
 from tests.e2e.operator import NAMESPACE, Operator
 from tests.e2e.tenant import Tenant, eventually
 from vaultferry.core.keyring import Keyring
@@ -91,7 +90,7 @@ def test_a_clock_that_jumps_costs_no_write_and_no_lease(
         team.synced(names[number], **wanted)
         eventually(lambda: team.data(names[number]) == wanted)  # noqa: B023
 
-    assert metric(operator, "vaultferry_lease_lost_total") == 0
+    assert operator.metric("lease_lost_total") == 0
 
 
 def test_an_edit_is_dated_by_the_clock_as_it_is(

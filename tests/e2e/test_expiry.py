@@ -25,9 +25,7 @@ def jwt(end: float) -> str:
 
 
 def expired(operator: Operator) -> int:
-    name = 'vaultferry_expiring{within="expired"} '
-    [line] = [t for t in operator.get("/metrics").splitlines() if t.startswith(name)]
-    return int(float(line.removeprefix(name)))
+    return int(operator.metric("expiring", within="expired"))
 
 
 def test_what_expires_is_told_warned_of_once_and_left_as_it_is(

@@ -12,11 +12,12 @@ from tests.e2e.acts import fresh, ready_count
 from tests.e2e.crowd import (
     Crowd,
     crowd,
-    metric,
     percentile,
+    reported,
     secrets,
     together,
     vaultsecrets,
+    waiting,
 )
 from tests.e2e.operator import Operator
 from tests.e2e.tenant import Body, Tenant, eventually
@@ -32,9 +33,6 @@ VALUE = "hunter2"
 SYNC = {"metadata": {"annotations": {"vaultferry.dev/force-sync": "now"}}}
 EDIT = {"data": {"password": base64.b64encode(b"edited").decode()}}
 
-ROUTINE = 'vaultferry_queue_depth{lane="routine"}'
-REPORTED = 'vaultferry_reconciles_total{result="reported"}'
-
 
 @pytest.fixture(scope="module")
 def crowded(
@@ -42,7 +40,7 @@ def crowded(
 ) -> Iterator[Tenant]:
     """A namespace with very many VaultSecrets, all Ready."""
     with fresh(cluster, keyring) as tenant:
-        done = metric(operator, REPORTED) + COUNT
+        done = reported(operator) + COUNT
 
         async def create() -> None:
             async with crowd(cluster) as people:
@@ -51,7 +49,7 @@ def crowded(
                 )
 
         asyncio.run(create())
-        eventually(lambda: metric(operator, REPORTED) >= done, seconds=300)
+        eventually(lambda: reported(operator) >= done, seconds=300)
         assert ready_count(tenant) == COUNT
         yield tenant
 
@@ -148,11 +146,11 @@ def test_nobody_waits_for_a_backlog_of_forced_syncs(
             await together(
                 people.patch(f"{path}/{name}", SYNC) for name in named("db", COUNT)
             )
-            backlog = [await asyncio.to_thread(metric, operator, ROUTINE)]
+            backlog = [await asyncio.to_thread(waiting, operator)]
             seconds = {}
             for case, (acts, whose) in cases.items():
                 seconds[case] = await acts(people, whose)
-                backlog.append(await asyncio.to_thread(metric, operator, ROUTINE))
+                backlog.append(await asyncio.to_thread(waiting, operator))
             return seconds, backlog
 
     with fresh(crowded.plane, keyring) as other:
@@ -165,4 +163,4 @@ def test_nobody_waits_for_a_backlog_of_forced_syncs(
     late = {case: percentile(each, 99) for case, each in seconds.items()}
     assert {c: p99 for c, p99 in late.items() if p99 >= PROMISED_SECONDS} == {}
     assert min(backlog) >= BACKLOG, "void: there was nothing to wait for"
-    eventually(lambda: metric(operator, ROUTINE) == 0, seconds=600)
+    eventually(lambda: waiting(operator) == 0, seconds=600)

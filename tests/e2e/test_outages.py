@@ -21,10 +21,7 @@ def just_renewed(operator: Operator) -> None:
 
 
 def renewals(operator: Operator) -> float:
-    counter = 'vaultferry_api_requests_total{code="200",verb="PUT"} '
-    lines = operator.get("/metrics").splitlines()
-    found = [line for line in lines if line.startswith(counter)]
-    return float(found[0].removeprefix(counter)) if found else 0.0
+    return operator.metric("api_requests_total", code="200", verb="PUT")
 
 
 @pytest.mark.usefixtures("own_control_plane")

@@ -12,6 +12,7 @@ import pytest
 from tests.controlplane import ControlPlane
 from tests.e2e.acts import fresh, ready_count, wait_for_no_leftovers
 from tests.e2e.audit import AuditLog, Request
+from tests.e2e.crowd import reported
 from tests.e2e.operator import Operator
 from tests.e2e.tenant import Body, Tenant, eventually
 from vaultferry.core.keyring import Keyring
@@ -62,14 +63,6 @@ def items(tenant: Tenant, kind: str) -> list[Body]:
     return found
 
 
-def reported(operator: Operator) -> float:
-    """Return how many statuses the operator wrote, without a word to the API server."""
-    counter = 'vaultferry_reconciles_total{result="reported"} '
-    lines = operator.get("/metrics").splitlines()
-    found = [line for line in lines if line.startswith(counter)]
-    return float(found[0].removeprefix(counter)) if found else 0.0
-
-
 def rss_mib(operator: Operator) -> float:
     lines = Path(f"/proc/{operator.pid}/status").read_text().splitlines()
     return next(int(li.split()[1]) for li in lines if li.startswith("VmRSS")) / 1024
@@ -102,7 +95,7 @@ def test_a_restart_writes_nothing_and_reads_only_the_public_keys(
 
     with operator.stopped():
         pass
-    eventually(lambda: f"vaultferry_vaultsecrets {COUNT}.0" in operator.get("/metrics"))
+    eventually(lambda: operator.metric("vaultsecrets") == COUNT)
     audit.calls(since, thousand.namespace)
     requests = audit.requests(since)
 

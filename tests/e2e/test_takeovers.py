@@ -11,7 +11,6 @@ from statistics import median
 
 from tests.controlplane import ControlPlane, start
 from tests.e2e.acts import fresh
-from tests.e2e.crowd import metric
 from tests.e2e.load import Event, Load, loaded
 from tests.e2e.operator import install
 from tests.e2e.pair import Pair, paired
@@ -22,8 +21,6 @@ CAMPAIGN = 50
 OBJECTS = 20
 # What is promised after the end of a leader.
 SECONDS = {"killed": 20.0, "paused": 20.0, "stopped": 3.0}
-
-KEPT_BACK = 'vaultferry_reconciles_total{result="NotLeading"}'
 
 
 def kill(pair: Pair, load: Load, chance: random.Random) -> float:
@@ -102,7 +99,10 @@ def plan(chance: random.Random) -> Sequence[str]:
 
 
 def kept_back(pair: Pair) -> float:
-    return metric(pair.leader, KEPT_BACK) + metric(pair.other, KEPT_BACK)
+    return sum(
+        each.metric("reconciles_total", result="NotLeading")
+        for each in (pair.leader, pair.other)
+    )
 
 
 def ended(pair: Pair, load: Load, seed: int) -> dict[str, list[float]]:

@@ -11,11 +11,12 @@ from tests.controlplane import ControlPlane
 from tests.e2e.acts import fresh, ready_count
 from tests.e2e.crowd import (
     crowd,
-    metric,
     percentile,
+    reported,
     secrets,
     together,
     vaultsecrets,
+    waiting,
 )
 from tests.e2e.operator import Operator
 from tests.e2e.tenant import Body, Tenant, eventually
@@ -24,8 +25,6 @@ from tests.e2e.test_fairness import (
     COUNT,
     NEW,
     PROMISED_SECONDS,
-    REPORTED,
-    ROUTINE,
     SYNC,
     named,
     show,
@@ -69,7 +68,7 @@ def crowded(
     with doppler(values("first")) as vault, fresh(cluster, keyring) as tenant:
         token_secret(tenant)
         verified(tenant, connection(vault, access={"namespaces": ["*"]}))
-        done = metric(operator, REPORTED) + COUNT
+        done = reported(operator) + COUNT
 
         async def create() -> None:
             async with crowd(cluster) as people:
@@ -79,7 +78,7 @@ def crowded(
                 )
 
         asyncio.run(create())
-        eventually(lambda: metric(operator, REPORTED) >= done, seconds=300)
+        eventually(lambda: reported(operator) >= done, seconds=300)
         assert ready_count(tenant) == COUNT
         print(f"{COUNT} by {len(vault.downloads())} calls")
         yield tenant, vault
@@ -103,7 +102,7 @@ def test_a_new_one_does_not_wait_for_ten_thousand_whose_values_all_changed(
             await together(
                 people.patch(f"{path}/{name}", SYNC) for name in named("db", COUNT)
             )
-            backlog = [await asyncio.to_thread(metric, operator, ROUTINE)]
+            backlog = [await asyncio.to_thread(waiting, operator)]
             seconds = {}
             for case, whose in {"another": tenant, "the same": home}.items():
                 made = {n: manifest(whose, n, home) for n in named("new", NEW)}
@@ -114,7 +113,7 @@ def test_a_new_one_does_not_wait_for_ten_thousand_whose_values_all_changed(
                     is_new,
                     list(made),
                 )
-                backlog.append(await asyncio.to_thread(metric, operator, ROUTINE))
+                backlog.append(await asyncio.to_thread(waiting, operator))
             return seconds, backlog
 
     seconds, backlog = asyncio.run(loaded())
@@ -125,6 +124,6 @@ def test_a_new_one_does_not_wait_for_ten_thousand_whose_values_all_changed(
     late = {case: percentile(each, 99) for case, each in seconds.items()}
     assert {c: p99 for c, p99 in late.items() if p99 >= PROMISED_SECONDS} == {}
     assert min(backlog) >= BACKLOG, "void: there was nothing to wait for"
-    eventually(lambda: metric(operator, ROUTINE) == 0, seconds=600)
+    eventually(lambda: waiting(operator) == 0, seconds=600)
     print(f"all of it by {len(vault.downloads())} calls: {vault.downloads()}")
     assert vault.downloads().count(200) == 1

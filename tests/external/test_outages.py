@@ -274,9 +274,7 @@ def writes(world: World, audit: AuditLog, since: int) -> dict[str, int]:
 
 def reconciles(operator: Operator) -> int:
     """Return how many reconciliations there were."""
-    lines = operator.get("/metrics").splitlines()
-    found = [each for each in lines if each.startswith("vaultferry_reconciles_total{")]
-    return int(sum(float(line.rpartition(" ")[2]) for line in found))
+    return int(operator.metric("reconciles_total"))
 
 
 def _named(manifest: Body, name: str) -> Body:

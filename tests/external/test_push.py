@@ -60,13 +60,6 @@ def sent(where: str, headers: dict[str, str], body: bytes = BODY) -> int:
     return status
 
 
-def metric(operator: Operator, name: str) -> float:
-    """Return a metric; 0 where it was never counted."""
-    lines = operator.get("/metrics").splitlines()
-    found = [line.rpartition(" ")[2] for line in lines if line.startswith(f"{name} ")]
-    return float(found[0]) if found else 0.0
-
-
 def to_doppler(vault: Doppler, **settings: Any) -> dict[str, Any]:
     manifest = connection(vault)
     manifest["spec"]["doppler"] |= settings
@@ -89,12 +82,12 @@ def test_a_webhook_of_doppler_brings_a_change_and_a_forged_one_nothing(
     eventually(lambda: webhook(tenant, "doppler") == "Configured")
     where = url(operator, tenant, "doppler")
 
-    refused = metric(operator, 'vaultferry_pushes_total{result="refused"}')
+    refused = operator.metric("pushes_total", result="refused")
     forged = {"x-doppler-signature": f"sha256={signature('guess', BODY)}"}
     signed = {"x-doppler-signature": f"sha256={signature(CANARY, BODY)}"}
     assert sent(where, forged) == sent(f"{where}-none", signed) == 404
     # What it was answered does not make it come.
-    again = metric(operator, 'vaultferry_pushes_total{result="refused"}')
+    again = operator.metric("pushes_total", result="refused")
     assert again == refused + 2
 
     vault.state.webhooks = [Hook(url=where, place="shop/prd", secret=CANARY)]
@@ -136,7 +129,7 @@ def test_an_event_stream_brings_a_change_and_ends_with_its_connection(
 ) -> None:
     tenant.apply(to_doppler(vault, watch=True))
     ready(tenant, fetched(tenant, "db", **SELDOM))
-    eventually(lambda: metric(operator, "vaultferry_streams") == 1)
+    eventually(lambda: operator.metric("streams") == 1)
 
     vault.put({"DB_PASSWORD": "changed"})
     took = eventually(lambda: tenant.data("db") == {"DB_PASSWORD": "changed"})
@@ -148,4 +141,4 @@ def test_an_event_stream_brings_a_change_and_ends_with_its_connection(
     eventually(lambda: tenant.data("db") == {"DB_PASSWORD": "changed again"})
 
     tenant.kubectl("delete", "vaultconnections.vaultferry.dev/doppler")
-    eventually(lambda: metric(operator, "vaultferry_streams") == 0)
+    eventually(lambda: operator.metric("streams") == 0)

@@ -1,7 +1,6 @@
 """VaultSecrets that merge into one slow Secret keep nobody else waiting."""
 
 import json
-import re
 
 from tests.controlplane import ControlPlane
 from tests.e2e.acts import foreign_secret, fresh, ready_count
@@ -29,15 +28,6 @@ def create_merging(tenant: Tenant) -> None:
     tenant.kubectl("create", "--filename=-", stdin=json.dumps(listed))
 
 
-def gauge(operator: Operator, name: str) -> float:
-    """Return a gauge, the sum of its labels."""
-    found = re.findall(
-        rf"^vaultferry_{name}\S* (\S+)$", operator.get("/metrics"), re.MULTILINE
-    )
-    assert found
-    return sum(map(float, found))
-
-
 def test_those_that_wait_for_their_turn_keep_no_worker(
     operator: Operator, proxy: Proxy, plane: ControlPlane, keyring: Keyring
 ) -> None:
@@ -54,8 +44,8 @@ def test_those_that_wait_for_their_turn_keep_no_worker(
         with proxy.doing(rule):
             create_merging(crowd)
             # An attempt fails after a while, and is due again later: some wait still.
-            eventually(lambda: gauge(operator, "queue_depth") > MANY / 2)
-            eventually(lambda: gauge(operator, "workers_busy") == 1)
+            eventually(lambda: operator.metric("queue_depth") > MANY / 2)
+            eventually(lambda: operator.metric("workers_busy") == 1)
             other.synced("new", v="one")
             assert rule.done <= 4
             proxy.call(held.release())

@@ -107,6 +107,17 @@ def refusal(tenant: Tenant, *arguments: str, stdin: str | None = None) -> str:
     raise AssertionError("it was accepted")
 
 
+def restart_apiserver(plane: ControlPlane) -> None:
+    """Have the API server die, and come back.
+
+    No namespace ends meanwhile: until an API server that starts tells of the kinds of
+    CRDs, a namespace is taken away without its objects of those, which then stay.
+    """
+    wait_for_no_leftovers(plane)
+    plane.stop_apiserver()
+    plane.start_apiserver()
+
+
 def wait_for_no_leftovers(cluster: ControlPlane) -> None:
     """Wait for the namespaces of earlier tests, whose end still makes calls."""
 

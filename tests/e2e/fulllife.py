@@ -14,7 +14,15 @@ from cryptography.fernet import Fernet
 
 from tests.controlplane import ControlPlaneError
 from tests.e2e import rights
-from tests.e2e.acts import patch, patch_spec, raw_data, token, wait_reason
+from tests.e2e.acts import (
+    patch,
+    patch_spec,
+    raw_data,
+    restart_apiserver,
+    token,
+    wait_for_no_leftovers,
+    wait_reason,
+)
 from tests.e2e.tenant import Body, Tenant, eventually
 from tests.leaks.canary import ECHOED, SECRET, TAILS, TOLD, Canary, canary
 from vaultferry.core.consent import ALLOW
@@ -345,9 +353,10 @@ class Life:
         """Have the API server die while a Secret is edited, and come back."""
         tenant, before = self.tenant, raw_data(self.tenant, "db")
         value = self.secret("written in an outage")
+        # Now, so that the edit is followed by the outage at once.
+        wait_for_no_leftovers(tenant.plane)
         patch(tenant, "secret", "db", {"stringData": {"f0": value}})
-        tenant.plane.stop_apiserver()
-        tenant.plane.start_apiserver()
+        restart_apiserver(tenant.plane)
         eventually(lambda: raw_data(tenant, "db") == before, seconds=60)
         sealed = self._sealed("after", v=self.secret("after an outage"))
         assert self.apply(tenant.manifest("after", sealed))

@@ -5,19 +5,23 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane import ControlPlane, start
+from tests.e2e.acts import restart_apiserver, wait_for_no_leftovers
 from tests.e2e.operator import Operator, install, rights, running
 from tests.e2e.rights import without
 from tests.e2e.tenant import Tenant, eventually
 from vaultferry.core.keyring import Keyring
 
 
-def just_renewed(operator: Operator) -> None:
-    """Wait until the lease is renewed: it outlasts a restart of the API server then.
+def outage(plane: ControlPlane, operator: Operator) -> None:
+    """Restart the API server when the lease was just renewed: it outlasts that then.
 
     Later it may not, and an operator that cannot renew for ten seconds begins anew.
     """
+    # Now, so that the renewal is followed by the outage at once.
+    wait_for_no_leftovers(plane)
     before = renewals(operator)
     eventually(lambda: renewals(operator) > before)
+    restart_apiserver(plane)
 
 
 def renewals(operator: Operator) -> float:
@@ -30,10 +34,8 @@ def test_an_edit_made_after_an_outage_of_the_api_server_reaches_the_secret(
 ) -> None:
     tenant.synced("db", password="before")
     pid = operator.pid
-    just_renewed(operator)
 
-    tenant.plane.stop_apiserver()
-    tenant.plane.start_apiserver()
+    outage(tenant.plane, operator)
     tenant.synced("db", password="after")
 
     eventually(lambda: tenant.data("db") == {"password": "after"}, seconds=60)
@@ -45,10 +47,8 @@ def test_a_secret_edited_after_an_outage_of_the_api_server_is_repaired(
     operator: Operator, tenant: Tenant
 ) -> None:
     tenant.synced("db", password="kept")
-    just_renewed(operator)
 
-    tenant.plane.stop_apiserver()
-    tenant.plane.start_apiserver()
+    outage(tenant.plane, operator)
     tenant.kubectl("patch", "secret", "db", "-p", '{"stringData":{"password":"x"}}')
 
     eventually(lambda: tenant.data("db") == {"password": "kept"}, seconds=60)
@@ -67,10 +67,8 @@ def test_a_watch_that_lacks_its_right_is_named_by_readiness(
     eventually(lambda: operator.not_ready() == [])
 
     with without(cluster, resource, "watch"):
-        just_renewed(operator)
         # A watch that is open stays open: it is asked for the right when it begins.
-        cluster.stop_apiserver()
-        cluster.start_apiserver()
+        outage(cluster, operator)
         eventually(lambda: operator.not_ready() == [failing])
         assert operator.get("/livez") == "ok\n"
 

@@ -199,7 +199,9 @@ class World:
             lambda: NOW,
             Signers(is_served=False),
         )
-        self.source = VaultSource(self.connections, self.places, lambda: self.now)
+        self.source = VaultSource(
+            self.connections, self.places, lambda _: self.now, lambda: self.now
+        )
         self.syncs = 0
         self.keys = [
             Key(tenant, f"{kind}-{number}")

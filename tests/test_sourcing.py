@@ -202,7 +202,9 @@ def test_a_source_deleted_while_it_is_read_is_not_used() -> None:
 def test_a_source_shows_no_value() -> None:
     world = synced()
 
-    vaults = VaultSource(world.connections, world.places, lambda: 0.0)
+    vaults = VaultSource(
+        world.connections, world.places, world.vaultsecrets.came, lambda: 0.0
+    )
     sources = Sources(world.cluster, world.secrets, vaults)
     source = run(sources.read(resource(world), Looked(None)))
 

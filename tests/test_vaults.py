@@ -315,6 +315,29 @@ def test_a_forced_sync_is_answered_by_what_the_vault_has_now() -> None:
     assert world.status.last_handled_sync == "now"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": {"fieldMappings": [{"fieldName": "token", "reference": "OTHER"}]}},
+        {"annotations": {"vaultferry.dev/force-sync": "now"}},
+    ],
+)
+def test_an_answer_from_after_a_wish_will_do_however_late_there_is_time_for_that(
+    change: dict[str, Any],
+) -> None:
+    world = synced({"API_TOKEN": b"one", "OTHER": b"two"})
+    world.now += 20.0
+    world.edit(**change)
+    world.places.refresh(WAY)
+    world.fetch(1.0)
+    world.vault.calls.clear()
+
+    world.now += 60.0
+
+    assert world.step().name == "reported"
+    assert world.vault.calls == []
+
+
 def test_a_sync_that_is_asked_for_lets_those_without_a_secret_go_first() -> None:
     world = synced()
     assert world.woken == [(KEY, Lane.URGENT)]

@@ -1,4 +1,5 @@
 import json
+from math import inf
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.builders import (
 )
 from vaultferry.core.merge import mark
 from vaultferry.core.secret import LABEL
+from vaultferry.core.vaultsecret import FORCE_SYNC
 from vaultferry.views import Key, Secrets, VaultSecrets
 
 KEY = Key(NAMESPACE, NAME)
@@ -41,6 +43,29 @@ def test_a_key_reads_as_people_write_it() -> None:
 
 def test_an_unknown_resource_is_not_there() -> None:
     assert view().get(KEY) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "since"),
+    [
+        ({}, 1.0),
+        ({"labels": {"team": "shop"}}, 1.0),
+        ({"generation": 2}, 2.0),
+        ({"annotations": {FORCE_SYNC: "now"}}, 2.0),
+        ({"uid": "another"}, 2.0),
+    ],
+)
+def test_a_resource_is_wanted_as_it_is_since_somebody_changed_what_is_wanted(
+    change: dict[str, Any], since: float
+) -> None:
+    times = iter([1.0, 2.0])
+    vaultsecrets = VaultSecrets(lambda: next(times))
+    vaultsecrets.put(version(1))
+
+    vaultsecrets.put(version(2, **change))
+
+    assert vaultsecrets.came(KEY) == since
+    assert vaultsecrets.came(OTHER) == -inf
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ class World:
 
     def start(self, ring: Keyring | None = None) -> None:
         """Start the operator anew: its memory is empty, its views are complete."""
-        self.vaultsecrets = VaultSecrets()
+        self.vaultsecrets = VaultSecrets(lambda: self.now)
         self.connections = Connections()
         self.secrets = Secrets(self.vaultsecrets, self.connections.opening)
         self.places = Places(
@@ -71,7 +71,12 @@ class World:
             self.secrets,
             ring or keyring(),
             around,
-            VaultSource(self.connections, self.places, lambda: self.now),
+            VaultSource(
+                self.connections,
+                self.places,
+                self.vaultsecrets.came,
+                lambda: self.now,
+            ),
         )
         self.watch()
 

@@ -6,11 +6,13 @@ the one with the higher resourceVersion is kept. Those are numbers that only gro
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 from typing import Any, NamedTuple
 
-from vaultferry.core import merge, source
+from vaultferry.core import merge, requests, source
 from vaultferry.core.conditions import TYPES
 from vaultferry.core.expiry import Expiry
 from vaultferry.core.sealing import key_ids
@@ -42,6 +44,7 @@ class Key(NamedTuple):
 class _Kept:
     uid: str
     version: int
+    came: float
     glance: "_Glance"
     text: bytes
 
@@ -49,7 +52,9 @@ class _Kept:
 class VaultSecrets:
     """The VaultSecrets as last seen, kept as text: 10,000 of them are some 20 MB."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        """Begin empty, with a clock in seconds."""
+        self._clock = clock
         self._kept: dict[Key, _Kept] = {}
         self._by_target: dict[Key, set[Key]] = defaultdict(set)
         self._by_source: dict[Key, set[Key]] = defaultdict(set)
@@ -101,6 +106,15 @@ class VaultSecrets:
         kept = self._kept.get(key)
         return kept.glance.target if kept and kept.glance.merges else None
 
+    def came(self, key: Key) -> float:
+        """Return since when a VaultSecret is wanted as it is; -inf: it is not there.
+
+        That is since it came, its spec changed or an annotation asked for something;
+        not since somebody had time for it.
+        """
+        kept = self._kept.get(key)
+        return kept.came if kept else -inf
+
     def put(self, body: Body) -> bool:
         """Take an object from a watch or an answer; False if it is old news."""
         key, metadata = Key.of(body), body["metadata"]
@@ -116,7 +130,11 @@ class VaultSecrets:
         }
         text = json.dumps(slim, separators=(",", ":")).encode()
         glance = _Glance.of(key, body)
-        self._kept[key] = _Kept(metadata["uid"], version, glance, text)
+        if before and before.glance.wanted == glance.wanted:
+            came = before.came
+        else:
+            came = self._clock()
+        self._kept[key] = _Kept(metadata["uid"], version, came, glance, text)
         self._remember(key, glance)
         return True
 
@@ -298,6 +316,9 @@ class Secrets:
 class _Glance:
     """What is asked of many VaultSecrets at a time, so that none is parsed for it."""
 
+    wanted: Hashable
+    """Another one when somebody wants something else of it, or the same again."""
+
     target: Key
     source: Key | None
     store: Key | None
@@ -319,7 +340,10 @@ class _Glance:
         way, store = spec.get("connectionRef") or {}, spec.get("storeRef") or {}
         ways = (way, store, status.get("stored") or {})
         told = {c["type"]: c["status"] for c in status.get("conditions") or []}
+        metadata = body["metadata"]
+        asked = requests.asked(metadata.get("annotations") or {})
         return cls(
+            wanted=(metadata["uid"], metadata.get("generation"), *asked),
             target=Key(key.namespace, str(target)),
             source=Key(key.namespace, str(read)) if read else None,
             store=_connection(key, store),

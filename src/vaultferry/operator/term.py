@@ -111,7 +111,9 @@ class Term:
             keep=self._keeping.look_at,
             prefixes=settings.prefixes,
         )
-        vaults = VaultSource(self.connections, self.places, monotonic)
+        vaults = VaultSource(
+            self.connections, self.places, self.vaultsecrets.came, monotonic
+        )
         self.reconcile = Reconciler(
             cluster, self.vaultsecrets, self.secrets, settings.keyring, around, vaults
         )

@@ -76,7 +76,12 @@ class _Wish:
     """What somebody waits for, and since when."""
 
     basis: Hashable
+    came: float
+    """When it began to be wanted."""
+
     since: float
+    """When somebody first had time for it."""
+
     is_sync: bool
 
 
@@ -86,6 +91,9 @@ class VaultSource:
 
     connections: Connections
     places: Places
+    came: Callable[[Key], float]
+    """Returns since when a resource is wanted as it is, by the clock."""
+
     clock: Callable[[], float]
     _wishes: dict[Key, _Wish] = field(default_factory=dict)
 
@@ -144,9 +152,9 @@ class VaultSource:
         if unusable := self.connections.unusable(way.key):
             raise unusable
         wish, now = self._wish(resource), self.clock()
-        after = wish.since if wish.is_sync else wish.since - _JUST_SECONDS
+        after = wish.came if wish.is_sync else wish.came - _JUST_SECONDS
         try:
-            found = self._newer(way, resource, after, wish.since)
+            found = self._newer(way, resource, after, wish.came)
         except _Unanswered:
             since = wish.since if wish.since > -inf else now
             raise Waiting(since + _LONG_SECONDS - now) from None
@@ -198,11 +206,12 @@ class VaultSource:
         key, asked = _key(resource), requests.pending(resource)
         if resource.realised and not asked:
             self._wishes.pop(key, None)
-            return _Wish(None, -inf, is_sync=False)
+            return _Wish(None, -inf, -inf, is_sync=False)
         basis = (resource.uid, resource.generation, asked)
         wish = self._wishes.get(key)
         if wish is None or wish.basis != basis:
-            wish = _Wish(basis, self.clock(), is_sync=asked.sync is not None)
+            is_sync = asked.sync is not None
+            wish = _Wish(basis, self.came(key), self.clock(), is_sync)
             self._wishes[key] = wish
         return wish
 

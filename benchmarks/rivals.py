@@ -111,7 +111,7 @@ def install(plane: ControlPlane, name: str, crds: Path) -> tuple[str, Path]:
     space = f"versus-{name}"
     kinds = str(crds)
     plane.kubectl("apply", "--server-side", "-f", kinds)
-    plane.kubectl("wait", "--for=condition=Established", "-f", kinds)
+    plane.wait_established("-f", kinds)
     plane.notice_new_kinds()
     plane.kubectl("create", "namespace", space)
     plane.kubectl("-n", space, "create", "serviceaccount", ACCOUNT)

@@ -50,7 +50,8 @@ keys() { kubectl -n shop get secret "$1" -o go-template='{{range $key, $_ := .da
 say "Install: the CRDs, and the operator's own service account and rights"
 show kubectl apply -f crds
 show kubectl apply -f deploy/base/namespace.yaml -f deploy/base/serviceaccount.yaml -f deploy/base/rbac.yaml -f deploy/base/publickeys.yaml
-kubectl wait --for=condition=Established crd/vaultsecrets.vaultferry.dev crd/vaultconnections.vaultferry.dev >/dev/null
+# By itself it fails for a CRD that has no conditions yet.
+wait_until 60 kubectl wait --for=condition=Established crd/vaultsecrets.vaultferry.dev crd/vaultconnections.vaultferry.dev
 show kubectl create namespace shop
 
 say "Make a root key, and start the operator under that service account"

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from urllib.parse import quote
 from tests.controlplane.errors import ControlPlaneError
 from tests.controlplane.kubeconfig import Access, User
 from tests.controlplane.processes import Usage
+
+_ESTABLISHED_SECONDS = 60.0
+_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,17 @@ class ControlPlane:
         """Start the API server again, on the same port, and wait for it."""
         self._faults().start_apiserver()
 
+    def wait_established(self, *crds: str) -> None:
+        """Wait until CRDs are served, named as for `kubectl get`.
+
+        `kubectl wait` ends with an error where one has no conditions yet.
+        """
+        deadline = time.monotonic() + _ESTABLISHED_SECONDS
+        while not all(map(_is_established, self._get(*crds))):
+            if time.monotonic() > deadline:
+                raise ControlPlaneError(f"not established: {' '.join(crds)}")
+            time.sleep(_PAUSE_SECONDS)
+
     def notice_new_kinds(self) -> None:
         """Let garbage collection know the kinds of CRDs that were just installed.
 
@@ -102,6 +117,11 @@ class ControlPlane:
         """Return what etcd, kube-apiserver and kube-controller-manager have used."""
         return self._faults().usage()
 
+    def _get(self, *what: str) -> list[dict[str, Any]]:
+        found = json.loads(self.kubectl("get", *what, "--output=json"))
+        items: list[dict[str, Any]] = found.get("items", [found])
+        return items
+
     def _faults(self) -> Faults:
         if self.faults is None:
             raise ControlPlaneError("not possible in a cluster of somebody else's")
@@ -110,3 +130,8 @@ class ControlPlane:
     def _write(self, name: str, user: User) -> Path:
         path = self.work_dir / f"{quote(name, safe='+')}.kubeconfig"
         return Access(self.cluster, user).write(path)
+
+
+def _is_established(crd: Mapping[str, Any]) -> bool:
+    conditions = crd.get("status", {}).get("conditions") or []
+    return any((c["type"], c["status"]) == ("Established", "True") for c in conditions)

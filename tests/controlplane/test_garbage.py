@@ -55,7 +55,7 @@ def test_a_child_goes_with_an_owner_of_a_kind_just_installed(
     own_control_plane: ControlPlane, namespace: str
 ) -> None:
     own_control_plane.create(RIGS)
-    own_control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all")
+    own_control_plane.wait_established("crd")
     own_control_plane.notice_new_kinds()
     create_family(own_control_plane, RIG, namespace)
 

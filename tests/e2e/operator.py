@@ -155,8 +155,7 @@ def install(plane: ControlPlane) -> None:
     """Install CRD and rights as a person would."""
     rights(plane)
     plane.kubectl("apply", "-f", str(ROOT / "crds"))
-    kinds = [f"crd/{kind}.vaultferry.dev" for kind in KINDS]
-    plane.kubectl("wait", "--for=condition=Established", *kinds)
+    plane.wait_established(*(f"crd/{kind}.vaultferry.dev" for kind in KINDS))
     plane.notice_new_kinds()
 
 

@@ -44,9 +44,7 @@ def install(plane: ControlPlane) -> None:
     kinds = {"Namespace", "ServiceAccount", "Role", "RoleBinding", "ConfigMap"}
     bodies = [b for b in yaml.safe_load_all(built) if b["kind"] in kinds]
     plane.kubectl("apply", "-f", str(ROOT / "crds"))
-    plane.kubectl(
-        "wait", "--for=condition=Established", "crd/vaultsecrets.vaultferry.dev"
-    )
+    plane.wait_established("crd/vaultsecrets.vaultferry.dev")
     plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(bodies))
     for namespace in (*SERVED, THIRD):
         plane.kubectl("create", "namespace", namespace)

@@ -3,6 +3,7 @@
 The client is told of a proxy, which leads the public names of AWS to a fake of it.
 """
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -371,10 +372,12 @@ def test_what_is_not_an_agent_is_not_asked(
     server: Server, tmp_path: Path, url: str
 ) -> None:
     async def story(there: There) -> None:
+        began = time.monotonic()
         found = await failure(there.session(pod_identity(tmp_path, url)).check())
 
         assert isinstance(found, Unreachable)
         assert found.detail == "refused-address"
+        assert time.monotonic() - began < 1
 
     within(server, story)
 
